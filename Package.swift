@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+/// The processor that the program is built for. Kernels are written with 512-bit Swift SIMD types, which the compiler
+/// lowers to what the target has; without this setting that would be SSE2, several times slower.
+let architecture = ProcessInfo.processInfo.environment["IMAGIC_ARCH"] ?? "native"
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .unsafeFlags([
+    "-warnings-as-errors",
+    "-Xcc", "-march=\(architecture)",
+    // Lets the compiler use the vector square root; no program here reads errno after a square root.
+    "-Xcc", "-fno-math-errno",
+  ]),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [])
+  -> Target
+{
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies, resources: resources,
+    swiftSettings: settings)
+}
+
+func executable(_ name: String) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: [
+      "Editing", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    ],
+    swiftSettings: settings)
+}
+
+let package = Package(
+  name: "imagic",
+  products: [
+    .executable(name: "embed-optimize", targets: ["embed-optimize"]),
+    .executable(name: "model-finetune", targets: ["model-finetune"]),
+    .executable(name: "interpolate-generate", targets: ["interpolate-generate"]),
+    .executable(name: "model-probe", targets: ["model-probe"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
+    .systemLibrary(name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+
+    module("Tensors", ["COpenBLAS"]),
+    module("Autodiff", ["Tensors"]),
+    module("Layers", ["Autodiff"]),
+    module("Weights", ["Tensors"]),
+    module("Models", ["Layers", "Weights"]),
+    module("Diffusion", ["Autodiff"]),
+    module("Checkpoints", ["Tensors", "CHDF5", .product(name: "Crypto", package: "swift-crypto")]),
+    module("Images", ["Tensors", "CPNG", "CJPEG", "CWebP", "CFreeType"]),
+    module(
+      "Editing",
+      [
+        "Models", "Diffusion", "Checkpoints", "Images", "Yams",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+
+    executable("embed-optimize"),
+    executable("model-finetune"),
+    executable("interpolate-generate"),
+    executable("model-probe"),
+
+    tests("Tensors"),
+  ]
+)

@@ -1,0 +1,114 @@
+// The buffers that tensors live in. A buffer goes back to the pool when its last tensor goes, and the next tensor of
+// about its size takes it again: once a training step has run, the steps after it touch no fresh memory.
+
+import Glibc
+import Synchronization
+
+/// A block of memory that a tensor owns a reference to.
+public final class Storage: @unchecked Sendable {
+  public let pointer: UnsafeMutablePointer<Float>
+  /// How many floats the block holds, at least as many as its tensor has.
+  let capacity: Int
+
+  fileprivate init(pointer: UnsafeMutablePointer<Float>, capacity: Int) {
+    self.pointer = pointer
+    self.capacity = capacity
+  }
+
+  deinit { StoragePool.shared.take(back: pointer, capacity: capacity) }
+}
+
+/// Keeps freed buffers for the next tensor of about their size.
+public final class StoragePool: Sendable {
+  public static let shared = StoragePool()
+
+  /// Figures of the pool, all in bytes.
+  public struct Usage: Sendable {
+    /// Memory that living tensors hold.
+    public var inUse = 0
+    /// Memory held in all: living tensors and buffers that wait.
+    public var reserved = 0
+    /// The largest `inUse` so far.
+    public var peak = 0
+    /// How many buffers were taken fresh from the system. Stands still once a step is warm.
+    public var freshAllocations = 0
+  }
+
+  private struct State {
+    /// Waiting buffers by capacity in floats.
+    var waiting: [Int: [UInt]] = [:]
+    var usage = Usage()
+  }
+
+  private let state = Mutex(State())
+
+  public var usage: Usage { state.withLock { $0.usage } }
+
+  /// Starts the measurement of `peak` anew at what is in use now.
+  public func resetPeak() { state.withLock { $0.usage.peak = $0.usage.inUse } }
+
+  /// Gives the waiting buffers back to the system.
+  public func trim() {
+    let buffers = state.withLock { state in
+      let all = state.waiting
+      state.waiting = [:]
+      state.usage.reserved = state.usage.inUse
+      return all
+    }
+    for (capacity, addresses) in buffers {
+      for address in addresses { Self.release(address, capacity: capacity) }
+    }
+  }
+
+  /// Capacities grow in steps of an eighth of a power of two, so that tensors of nearly one size share buffers.
+  static func capacity(for count: Int) -> Int {
+    let least = 64
+    guard count > least else { return least }
+    let step = max(16, 1 << (Int.bitWidth - 1 - (count - 1).leadingZeroBitCount - 3))
+    return (count + step - 1) / step * step
+  }
+
+  func storage(count: Int) -> Storage {
+    let capacity = Self.capacity(for: count)
+    let bytes = capacity * MemoryLayout<Float>.stride
+    let waiting: UInt? = state.withLock { state in
+      state.usage.inUse += bytes
+      state.usage.peak = max(state.usage.peak, state.usage.inUse)
+      let found = state.waiting[capacity]?.popLast()
+      if found == nil {
+        state.usage.reserved += bytes
+        state.usage.freshAllocations += 1
+      }
+      return found
+    }
+    let address = waiting ?? Self.allocate(bytes: bytes)
+    let pointer = UnsafeMutablePointer<Float>(bitPattern: address)!
+    return Storage(pointer: pointer, capacity: capacity)
+  }
+
+  fileprivate func take(back pointer: UnsafeMutablePointer<Float>, capacity: Int) {
+    let address = UInt(bitPattern: pointer)
+    state.withLock { state in
+      state.usage.inUse -= capacity * MemoryLayout<Float>.stride
+      state.waiting[capacity, default: []].append(address)
+    }
+  }
+
+  private static let hugePage = 2 << 20
+
+  private static func allocate(bytes: Int) -> UInt {
+    let alignment = bytes >= hugePage ? hugePage : 64
+    var pointer: UnsafeMutableRawPointer?
+    let status = posix_memalign(&pointer, alignment, bytes)
+    guard status == 0, let pointer else {
+      // Running out of memory can't be undone here; the estimate before a run is what prevents it.
+      fatalError("out of memory: \(bytes) bytes for a tensor")
+    }
+    if alignment == hugePage { madvise(pointer, bytes, MADV_HUGEPAGE) }
+    return UInt(bitPattern: pointer)
+  }
+
+  private static func release(_ address: UInt, capacity: Int) {
+    free(UnsafeMutableRawPointer(bitPattern: address))
+  }
+}
