@@ -615,3 +615,41 @@ public func matrixProduct(
       bias: bias?.pointer))
   return result
 }
+
+/// A right operand packed whole, for products that use it many times. Everything here runs on the calling thread.
+struct PackedOperand {
+  private let blocks: [[Piece]]
+  private let columns: Int
+  private let storage: Storage
+
+  /// - Parameters:
+  ///   - right: `[inner, columns]`.
+  init(_ right: RightOperand, inner: Int, columns: Int) {
+    self.columns = columns
+    self.blocks = MatrixProduct.blocks(
+      [Piece(left: 0, right: 0, length: inner)],
+      rightStride: right.layout == .rows ? right.stride : 1)
+    let padded = (columns + 15) / 16 * 16
+    self.storage = StoragePool.shared.storage(count: inner * padded)
+    var target = storage.pointer
+    for block in blocks {
+      MatrixProduct.pack(right, block, columns: 0..<columns, into: target)
+      target += block.reduce(0) { $0 + $1.length } * padded
+    }
+  }
+
+  /// `target = left * self (+ target)` for the given number of rows.
+  func multiply(_ left: LeftOperand, rows: Int, into target: ProductTarget) {
+    var (packed, start) = (storage.pointer, 0)
+    for block in blocks {
+      var here = target
+      here.accumulates = target.accumulates || start > 0
+      MatrixProduct.multiply(
+        left, block, firstInner: start, rows: 0..<rows, packed: packed, columns: 0..<columns,
+        into: here)
+      let length = block.reduce(0) { $0 + $1.length }
+      packed += length * ((columns + 15) / 16 * 16)
+      start += length
+    }
+  }
+}

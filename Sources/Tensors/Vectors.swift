@@ -26,6 +26,27 @@ func storePartial(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ co
   for index in 0..<count { pointer[index] = vector[index] }
 }
 
+/// Calls `body(offset, count)` for consecutive runs of at most sixteen elements.
+@inline(__always)
+func forEachVector(_ range: Range<Int>, _ body: (Int, Int) -> Void) {
+  var index = range.lowerBound
+  while index &+ 16 <= range.upperBound {
+    body(index, 16)
+    index &+= 16
+  }
+  if index < range.upperBound { body(index, range.upperBound &- index) }
+}
+
+@inline(__always)
+func read(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
+  count == 16 ? load(pointer) : loadPartial(pointer, count)
+}
+
+@inline(__always)
+func write(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
+  if count == 16 { store(vector, pointer) } else { storePartial(vector, pointer, count) }
+}
+
 extension SIMD16 where Scalar == Float {
   /// The sum of the lanes, halving, which is both faster and more exact than one after the other.
   @inline(__always)
