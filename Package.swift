@@ -80,5 +80,7 @@ let package = Package(
     executable("model-probe"),
 
     tests("Tensors"),
+    tests("Weights"),
+    tests("Models"),
   ]
 )
