@@ -82,5 +82,7 @@ let package = Package(
     executable("model-probe"),
 
     tests("Tensors"),
+    tests("Weights"),
+    tests("Models"),
   ]
 )
