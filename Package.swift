@@ -84,5 +84,6 @@ let package = Package(
     tests("Tensors"),
     tests("Weights"),
     tests("Models"),
+    tests("Checkpoints", ["CHDF5"]),
   ]
 )
