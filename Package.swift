@@ -81,7 +81,8 @@ let package = Package(
     executable("interpolate-generate"),
     executable("model-probe"),
 
-    tests("Tensors"),
+    tests("Tensors", ["COpenBLAS"]),
+    tests("Autodiff"),
     tests("Weights"),
     tests("Models"),
     tests("Checkpoints", ["CHDF5"]),
