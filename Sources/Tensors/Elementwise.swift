@@ -280,3 +280,13 @@ extension Tensor {
     return result
   }
 }
+
+extension Tensor {
+  /// Each element brought into a range.
+  public func clamped(to range: ClosedRange<Float>) -> Tensor {
+    let result = Tensor(uninitialized: shape)
+    let (low, high) = (Vector(repeating: range.lowerBound), Vector(repeating: range.upperBound))
+    mapElements(self, into: result) { $0.larger(low).smaller(high) }
+    return result
+  }
+}
