@@ -86,5 +86,8 @@ let package = Package(
     tests("Weights"),
     tests("Models"),
     tests("Checkpoints", ["CHDF5"]),
+    .testTarget(
+      name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
+      resources: [.copy("References")], swiftSettings: settings),
   ]
 )
