@@ -80,5 +80,6 @@ let package = Package(
     executable("model-probe"),
 
     tests("Tensors"),
+    tests("Images", ["Tensors"], resources: [.copy("References")]),
   ]
 )
