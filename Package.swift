@@ -89,5 +89,7 @@ let package = Package(
     .testTarget(
       name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
       resources: [.copy("References")], swiftSettings: settings),
+    tests("Tensors"),
+    tests("Images", ["Tensors"], resources: [.copy("References")]),
   ]
 )
