@@ -90,6 +90,7 @@ let package = Package(
 
     tests("Tensors", ["COpenBLAS"]),
     tests("Autodiff"),
+    tests("Layers"),
     tests("Weights"),
     tests("Models"),
     tests("Checkpoints", ["CHDF5"]),
