@@ -82,5 +82,6 @@ let package = Package(
     tests("Tensors"),
     tests("Weights"),
     tests("Models"),
+    tests("Diffusion", resources: [.copy("Resources")]),
   ]
 )
