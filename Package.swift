@@ -81,7 +81,7 @@ let package = Package(
 
     tests("Tensors"),
     tests("Weights"),
-    tests("Models"),
+    tests("Models", resources: [.copy("Resources")]),
     tests("Diffusion", resources: [.copy("Resources")]),
   ]
 )
