@@ -97,5 +97,7 @@ let package = Package(
       name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
       resources: [.copy("References")], swiftSettings: settings),
     tests("Images", ["Tensors"], resources: [.copy("References")]),
+    tests("Models", resources: [.copy("Resources")]),
+    tests("Diffusion", resources: [.copy("Resources")]),
   ]
 )
