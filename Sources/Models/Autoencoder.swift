@@ -122,7 +122,8 @@ private struct Encoder {
       let place = scope["down_blocks"][level]
       let residuals = try (0..<form.layers).map { index in
         try ResidualBlock(
-          place["resnets"][index], inputs: index == 0 ? channels[max(0, level - 1)] : channels[level],
+          place["resnets"][index],
+          inputs: index == 0 ? channels[max(0, level - 1)] : channels[level],
           outputs: channels[level], timeWidth: nil, groups: form.normGroups, epsilon: epsilon)
       }
       let isLast = level == channels.count - 1
@@ -167,7 +168,8 @@ private struct Decoder {
       let place = scope["up_blocks"][level]
       let residuals = try (0..<(form.layers + 1)).map { index in
         try ResidualBlock(
-          place["resnets"][index], inputs: index == 0 ? channels[max(0, level - 1)] : channels[level],
+          place["resnets"][index],
+          inputs: index == 0 ? channels[max(0, level - 1)] : channels[level],
           outputs: channels[level], timeWidth: nil, groups: form.normGroups, epsilon: epsilon)
       }
       let isLast = level == channels.count - 1

@@ -58,7 +58,9 @@ extension Tensor {
   /// The transpose of a matrix `[rows, columns]`, as a matrix `[columns, rows]`.
   public func transposed() -> Tensor {
     precondition(shape.rank == 2, "the transpose of a tensor of shape \(shape)")
-    return transposingInner(batch: 1, rows: shape[0], columns: shape[1]).reshaped([shape[1], shape[0]])
+    return transposingInner(batch: 1, rows: shape[0], columns: shape[1]).reshaped([
+      shape[1], shape[0],
+    ])
   }
 
   /// `[batch, channels, height, width]`, the order of PyTorch and of files, as `[batch, height, width, channels]`.
