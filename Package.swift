@@ -91,13 +91,12 @@ let package = Package(
     tests("Tensors", ["COpenBLAS"]),
     tests("Autodiff"),
     tests("Weights"),
-    tests("Models"),
+    tests("Models", resources: [.copy("Resources")]),
+    tests("Diffusion", resources: [.copy("Resources")]),
     tests("Checkpoints", ["CHDF5"]),
+    tests("Images", ["Tensors"], resources: [.copy("References")]),
     .testTarget(
       name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
       resources: [.copy("References")], swiftSettings: settings),
-    tests("Images", ["Tensors"], resources: [.copy("References")]),
-    tests("Models", resources: [.copy("Resources")]),
-    tests("Diffusion", resources: [.copy("Resources")]),
   ]
 )
