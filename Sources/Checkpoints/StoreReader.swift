@@ -9,7 +9,8 @@ extension StoreFile {
   public enum Origin: Sendable {
     /// This program: the file proves itself by its header.
     case thisProgram
-    /// Anyone, such as h5py. Only what HDF5 itself checks is checked.
+    /// Anyone, such as h5py. Without a header nothing proves the bytes, and HDF5 1.10 doesn't withstand every damage to
+    /// its structures: for files from a source that is trusted.
     case anyone
   }
 

@@ -66,15 +66,13 @@ import Testing
 
   @Test(
     arguments: [
-      ([1280, 1280, 3, 3], [46, 1280, 3, 3]),  // 2 MiB hold 45.5 rows: 29 parts of at most 45
+      ([1280, 1280, 3, 3], [45, 1280, 3, 3]),  // 2 MiB hold 45.5 rows: 29 parts of at most 45
       ([4, 4], [4, 4]), ([1_000_000], [500_000]), ([2, 3_000_000], [1, 500_000]),
     ] as [([Int], [Int])])
   func chunks(shape: [Int], chunk: [Int]) throws {
     let found = try #require(StoreWriter.chunk(of: Shape(shape), elementByteCount: 4))
-    #expect(found.count == shape.count)
     #expect(found.reduce(4, *) <= StoreWriter.chunkByteCount)
-    for (part, whole) in zip(found, shape) { #expect(part >= 1 && part <= whole) }
-    if shape != [1280, 1280, 3, 3] { #expect(found == chunk) } else { #expect(found[0] == 45) }
+    #expect(found == chunk)
   }
 
   @Test func scalarsAndEmptyArraysHaveNoChunks() {
