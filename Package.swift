@@ -92,11 +92,12 @@ let package = Package(
     tests("Autodiff"),
     tests("Layers"),
     tests("Weights"),
-    tests("Models"),
+    tests("Models", resources: [.copy("Resources")]),
+    tests("Diffusion", resources: [.copy("Resources")]),
     tests("Checkpoints", ["CHDF5"]),
+    tests("Images", ["Tensors"], resources: [.copy("References")]),
     .testTarget(
       name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
       resources: [.copy("References")], swiftSettings: settings),
-    tests("Images", ["Tensors"], resources: [.copy("References")]),
   ]
 )

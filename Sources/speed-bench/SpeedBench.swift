@@ -58,15 +58,18 @@ struct SpeedBench: ParsableCommand {
 
   private func report(_ name: String, _ work: () -> Void) {
     let fresh = StoragePool.shared.usage.freshAllocations
+    let processor = clock()
     let start = ContinuousClock.now
     work()
     let taken = start.duration(to: .now)
     let seconds = Double(taken.components.seconds) + Double(taken.components.attoseconds) * 1e-18
+    let busy = Double(clock() - processor) / Double(CLOCKS_PER_SEC)
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     let allocated = StoragePool.shared.usage.freshAllocations - fresh
     print(
       #"{"work": "\#(name)", "seconds": \#(String(format: "%.6f", seconds)), "#
+        + #""cpu_seconds": \#(String(format: "%.6f", busy)), "#
         + #""peak_bytes": \#(usage.ru_maxrss * 1024), "fresh_allocations": \#(allocated)}"#)
     fflush(nil)
   }
