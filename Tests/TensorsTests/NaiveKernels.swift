@@ -52,6 +52,13 @@ struct Exact {
   }
 }
 
+/// `body` of the corresponding elements of two tensors of one shape.
+func naiveMap(_ a: Tensor, _ b: Tensor, _ body: (Double, Double) -> Double) -> Exact {
+  var result = Exact(a)
+  for i in result.values.indices { result[i] = body(Double(a.pointer[i]), Double(b.pointer[i])) }
+  return result
+}
+
 // MARK: - Convolution
 
 /// Calls `body` with each output pixel, tap and input pixel of a convolution that lie within the picture.
