@@ -39,6 +39,7 @@ import Testing
     let expected = naiveAttention(
       queries: queries, keys: keys, values: values, heads: size.heads, causal: causal,
       gradient: gradient)
+    poisonPool()
     let (found, logSums) = attention(
       queries: queries, keys: keys, values: values, heads: size.heads, causal: causal)
     let gradients = attentionGradient(

@@ -84,17 +84,21 @@ private struct Case: CustomTestStringConvertible {
 @Suite struct ConvolutionTests {
   @Test(arguments: Case.chosen + Case.drawn)
   private func agreesWithItsDefinition(_ test: Case) {
-    let found = convolution(test.x, test.weights, bias: test.bias, test.geometry)
-    let expected = naiveConvolution(test.x, test.weights, bias: test.bias, test.geometry)
+    let (x, weights, bias) = (test.x, test.weights, test.bias)
+    poisonPool()
+    let found = convolution(x, weights, bias: bias, test.geometry)
+    let expected = naiveConvolution(x, weights, bias: bias, test.geometry)
     #expect(relativeError(found, expected) <= test.tolerance)
   }
 
   @Test(arguments: Case.chosen + Case.drawn)
   private func gradientsAgreeWithTheirDefinition(_ test: Case) {
-    let expected = naiveConvolutionGradients(test.gradient, test.x, test.weights, test.geometry)
-    let byInput = convolutionInputGradient(
-      test.gradient, test.weights, inputShape: test.x.shape, test.geometry)
-    let byWeights = convolutionWeightGradient(test.x, test.gradient, test.geometry)
+    let (x, weights, gradient) = (test.x, test.weights, test.gradient)
+    let expected = naiveConvolutionGradients(gradient, x, weights, test.geometry)
+    poisonPool()
+    let byInput = convolutionInputGradient(gradient, weights, inputShape: x.shape, test.geometry)
+    poisonPool()
+    let byWeights = convolutionWeightGradient(x, gradient, test.geometry)
     #expect(relativeError(byInput, expected.input) <= test.tolerance)
     #expect(relativeError(byWeights, expected.weights) <= test.tolerance)
   }

@@ -26,6 +26,7 @@ import Testing
         Int32(a.shape.last), b.pointer, Int32(b.shape.last), 1, expected.pointer, Int32(n))
       for i in 0..<m { for j in 0..<n { expected.pointer[i * n + j] += bias.pointer[j] } }
 
+      poisonPool()
       let found = matrixProduct(
         a, b, transposingLeft: transposingLeft, transposingRight: transposingRight, bias: bias,
         addingTo: start.copy())

@@ -19,6 +19,7 @@ import Testing
     let gradient = random(x.shape, 4)
     let expected = naiveNormalization(
       x, scale: scale, shift: shift, groups: groups, epsilon: 1e-5, silu: silu, gradient: gradient)
+    poisonPool()
     let (found, statistics) = groupNormalization(
       x, scale: scale, shift: shift, groups: groups, epsilon: 1e-5, silu: silu)
     let gradients = groupNormalizationGradient(
@@ -47,6 +48,7 @@ import Testing
     let expected = naiveNormalization(
       x.reshaped([x.shape.rows, channels]), scale: scale, shift: shift, groups: 1, epsilon: 1e-5,
       silu: false, gradient: gradient)
+    poisonPool()
     let (found, statistics) = layerNormalization(x, scale: scale, shift: shift, epsilon: 1e-5)
     let gradients = layerNormalizationGradient(gradient, x, scale: scale, statistics)
     for (name, found, expected) in [

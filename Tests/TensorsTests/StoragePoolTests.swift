@@ -26,6 +26,11 @@ import Testing
     #expect(pool.usage.inUse == 4 * 64)
     #expect(pool.usage.peak == 4 * (64 + 128))
     #expect(pool.usage.reserved == 4 * (64 + 128))
+    do {
+      let less = pool.storage(count: 96)
+      #expect(pool.usage.inUse == 4 * (first.capacity + less.capacity))
+    }
+    #expect(pool.usage.peak == 4 * (64 + 128))
 
     pool.resetPeak()
     #expect(pool.usage.peak == 4 * 64)
@@ -33,7 +38,7 @@ import Testing
     pool.trim()
     #expect(pool.usage.reserved == 4 * 64)
     _ = pool.storage(count: 128)
-    #expect(pool.usage.freshAllocations == 3)
+    #expect(pool.usage.freshAllocations == 4)
     withExtendedLifetime(first) {}
   }
 
