@@ -32,7 +32,7 @@ func executable(_ name: String) -> Target {
   .executableTarget(
     name: name,
     dependencies: [
-      "Editing", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: settings)
 }
@@ -47,7 +47,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
@@ -67,12 +66,10 @@ let package = Package(
     module("Diffusion", ["Autodiff"]),
     module("Checkpoints", ["Tensors", "CHDF5", .product(name: "Crypto", package: "swift-crypto")]),
     module("Images", ["Tensors", "CPNG", "CJPEG", "CWebP", "CFreeType"]),
+    module("Editing", ["Models", "Diffusion", "Checkpoints", "Images", "Yams"]),
     module(
-      "Editing",
-      [
-        "Models", "Diffusion", "Checkpoints", "Images", "Yams",
-        .product(name: "Logging", package: "swift-log"),
-      ]),
+      "Commands",
+      ["Editing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     executable("embed-optimize"),
     executable("model-finetune"),
@@ -80,5 +77,7 @@ let package = Package(
     executable("model-probe"),
 
     tests("Tensors"),
+    tests("Editing"),
+    tests("Commands"),
   ]
 )
