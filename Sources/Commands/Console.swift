@@ -60,11 +60,7 @@ public final class Console {
       program: program, style: style,
       output: { Self.write($0, to: STDOUT_FILENO) },
       errors: { Self.write($0, to: STDERR_FILENO) },
-      clock: {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-      })
+      clock: { Resources.seconds })
   }
 
   /// Writes all of a text, or as much as is taken: output that no one reads any more stops no run.

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Editing
 import Foundation
+import Images
 
 /// Where a run's request, files and base are.
 public struct RunOptions: ParsableArguments {
@@ -98,7 +99,7 @@ public func check<Value>(_ value: Value?, _ limit: Limit<Value>, _ flag: String)
   throw ValidationError("\(flag): found \(value), wanted \(limit.wanted)")
 }
 
-extension PictureFit: ExpressibleByArgument {}
+extension Fit: ExpressibleByArgument {}
 extension SamplingStart: ExpressibleByArgument {}
 
 extension PictureSize: ExpressibleByArgument {

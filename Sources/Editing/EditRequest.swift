@@ -2,11 +2,10 @@
 // EditSettings is what is left when nothing is.
 
 import Foundation
+import Images
 
-/// How a photograph is brought to the model's size.
-public enum PictureFit: String, Codable, CaseIterable, Sendable {
-  case crop, pad, stretch
-}
+/// Coded by its name, as in a request.
+extension Fit: Codable {}
 
 /// What the sampling starts from.
 public enum SamplingStart: String, Codable, CaseIterable, Sendable {
@@ -84,7 +83,7 @@ public struct EditRequest: Equatable, Sendable {
   /// Absolute path of the base's folder.
   public var base: String?
   public var seed: UInt64?
-  public var fit: PictureFit?
+  public var fit: Fit?
   public var size: PictureSize?
   public var embedding = Training()
   public var finetune = Training()

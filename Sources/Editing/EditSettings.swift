@@ -2,6 +2,7 @@
 // what they make.
 
 import Foundation
+import Images
 
 /// Settings of one of the two training stages.
 public struct TrainingSettings: Codable, Equatable, Sendable {
@@ -43,7 +44,7 @@ public struct EditSettings: Codable, Equatable, Sendable {
   /// Absolute path of the base's folder.
   public var base: String
   public var seed: UInt64
-  public var fit: PictureFit
+  public var fit: Fit
   /// The pictures' size; where absent, the one that the base was trained at.
   public var size: PictureSize?
   public var embedding: TrainingSettings

@@ -67,5 +67,7 @@ extension Limit<[UInt64]> {
 }
 
 extension Unicode.Scalar.Properties {
-  fileprivate var isControl: Bool { generalCategory == .control || generalCategory == .lineSeparator }
+  fileprivate var isControl: Bool {
+    generalCategory == .control || generalCategory == .lineSeparator
+  }
 }

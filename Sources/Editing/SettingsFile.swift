@@ -61,7 +61,8 @@ struct SettingsFile {
       .composer(_, let problem, let mark, _):
       return ":\(mark.line): not valid YAML: \(problem)"
     case .duplicatedKeysInMapping(let duplicates, _):
-      return ": found \(duplicates.sorted().joined(separator: ", ")) more than once, wanted each key once"
+      return
+        ": found \(duplicates.sorted().joined(separator: ", ")) more than once, wanted each key once"
     case .reader(let problem, _, _, _):
       return ": not valid YAML: \(problem)"
     default:
@@ -80,7 +81,8 @@ struct SettingsMapping {
     self.file = file
     self.path = path
     guard case .mapping(let mapping) = node else {
-      throw Self.error(file, path, node, wanted: "keys and values (\(keys.joined(separator: ", ")))")
+      throw Self.error(
+        file, path, node, wanted: "keys and values (\(keys.joined(separator: ", ")))")
     }
     for (key, value) in mapping {
       guard case .scalar(let scalar) = key, keys.contains(scalar.string) else {
