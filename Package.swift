@@ -58,7 +58,9 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
 
-    module("Tensors", ["COpenBLAS"]),
+    .systemLibrary(name: "CProcessor"),
+
+    module("Tensors", ["COpenBLAS", "CProcessor"]),
     module("Autodiff", ["Tensors"]),
     module("Layers", ["Autodiff"]),
     module("Weights", ["Tensors"]),
@@ -77,6 +79,9 @@ let package = Package(
     executable("model-probe"),
 
     tests("Tensors"),
+    tests("Weights"),
+    tests("Models"),
+    tests("Checkpoints", ["CHDF5"]),
     tests("Editing"),
     tests("Commands"),
   ]

@@ -1,0 +1,34 @@
+#pragma once
+
+/// Whether the program was built for a processor with 512-bit vectors. A constant, so that the branch on it folds.
+static inline int processor_target_has_avx512(void) {
+#ifdef __AVX512F__
+  return 1;
+#else
+  return 0;
+#endif
+}
+
+/// The first instruction set that the program was built for and this processor lacks, or null.
+static inline const char *processor_missing_feature(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+#ifdef __AVX2__
+  if (!__builtin_cpu_supports("avx2")) return "AVX2";
+#endif
+#ifdef __FMA__
+  if (!__builtin_cpu_supports("fma")) return "FMA";
+#endif
+#ifdef __AVX512F__
+  if (!__builtin_cpu_supports("avx512f")) return "AVX-512";
+#endif
+#endif
+  return 0;
+}
+
+/// Tells the processor that this is a loop that waits for another thread.
+static inline void processor_relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}

@@ -1,0 +1,196 @@
+// Attention over many heads, forward and backward, without ever holding the whole matrix of weights: a task owns one
+// head of one picture and goes through its queries in blocks, and the backward computes the weights again.
+
+import Glibc
+
+/// How many floats of attention weights a task holds at once.
+private let weightBuffer = 1 << 17
+
+private func queriesPerBlock(_ keys: Int) -> Int {
+  let rows = max(8, min(96, weightBuffer / max(1, keys)))
+  return rows / 8 * 8
+}
+
+/// The head `head` of picture `image` of a tensor `[batch, tokens, heads * width]`, as an operand.
+private struct HeadView {
+  let base: UnsafeMutablePointer<Float>
+  let stride: Int
+
+  init(_ tensor: Tensor, image: Int, head: Int, heads: Int) {
+    stride = tensor.shape.last
+    base = tensor.pointer + image * tensor.shape[1] * stride + head * (stride / heads)
+  }
+
+  func left(from row: Int = 0) -> LeftOperand {
+    LeftOperand(base: UnsafePointer(base + row * stride), layout: .rows, offsets: .strided(stride))
+  }
+  func right(_ layout: RightOperand.Layout, from row: Int = 0) -> RightOperand {
+    RightOperand(base: UnsafePointer(base + row * stride), layout: layout, stride: stride)
+  }
+  func target(from row: Int = 0, accumulates: Bool = false) -> ProductTarget {
+    ProductTarget(base: base + row * stride, offsets: .strided(stride), accumulates: accumulates)
+  }
+}
+
+/// The first key that query `query` can't see.
+@inline(__always)
+private func visibleKeys(query: Int, keys: Int, causal: Bool) -> Int {
+  causal ? min(keys, query + 1) : keys
+}
+
+/// Scaled dot-product attention: `softmax(queries * keysᵀ / sqrt(width)) * values`, head by head.
+///
+/// - Parameters:
+///   - queries: `[batch, queries, heads * width]`.
+///   - keys: `[batch, keys, heads * width]`.
+///   - values: the shape of `keys`.
+///   - causal: whether a query sees only the keys up to its own place.
+/// - Returns: the shape of `queries`, and for the backward the logarithms of the sums of exponentials,
+///   `[batch, heads, queries]`.
+public func attention(
+  queries: Tensor, keys: Tensor, values: Tensor, heads: Int, causal: Bool = false
+) -> (Tensor, logSums: Tensor) {
+  let (batch, queryCount, keyCount) = (queries.shape[0], queries.shape[1], keys.shape[1])
+  let width = queries.shape.last / heads
+  let scale = 1 / Float(width).squareRoot()
+  let result = Tensor(uninitialized: queries.shape)
+  let logSums = Tensor(uninitialized: [batch, heads, queryCount])
+  let block = queriesPerBlock(keyCount)
+  Parallel.forEach(batch * heads) { task in
+    let (image, head) = (task / heads, task % heads)
+    func view(_ tensor: Tensor) -> HeadView {
+      HeadView(tensor, image: image, head: head, heads: heads)
+    }
+    let packedKeys = PackedOperand(view(keys).right(.columns), inner: width, columns: keyCount)
+    let packedValues = PackedOperand(view(values).right(.rows), inner: keyCount, columns: width)
+    let weights = Tensor(uninitialized: [block, keyCount])
+    for start in stride(from: 0, to: queryCount, by: block) {
+      let rows = min(block, queryCount - start)
+      packedKeys.multiply(
+        view(queries).left(from: start), rows: rows,
+        into: ProductTarget(base: weights.pointer, offsets: .strided(keyCount)))
+      for row in 0..<rows {
+        let line = weights.pointer + row * keyCount
+        let visible = visibleKeys(query: start + row, keys: keyCount, causal: causal)
+        logSums.pointer[task * queryCount + start + row] = softmax(
+          line, visible: visible, count: keyCount, scale: scale)
+      }
+      packedValues.multiply(
+        LeftOperand(
+          base: UnsafePointer(weights.pointer), layout: .rows, offsets: .strided(keyCount)),
+        rows: rows, into: view(result).target(from: start))
+    }
+  }
+  return (result, logSums)
+}
+
+/// Replaces scores by their softmax, and those from `visible` on by 0.
+/// - Returns: the logarithm of the sum of the exponentials of the scaled scores.
+private func softmax(
+  _ line: UnsafeMutablePointer<Float>, visible: Int, count: Int, scale: Float
+) -> Float {
+  var top = Vector(repeating: -.infinity)
+  forEachVector(0..<visible) { j, n in
+    if n == 16 { top = top.larger(load(line + j)) } else {
+      for lane in 0..<n { top[lane] = max(top[lane], line[j + lane]) }
+    }
+  }
+  let largest = top.largest
+  let (origin, factor) = (Vector(repeating: largest), Vector(repeating: scale))
+  var sum = Vector()
+  forEachVector(0..<visible) { j, n in
+    var value = exponential((read(line + j, n) - origin) * factor)
+    if n < 16 { for lane in n..<16 { value[lane] = 0 } }
+    sum += value
+    write(value, line + j, n)
+  }
+  let total = sum.total
+  let share = Vector(repeating: 1 / total)
+  forEachVector(0..<visible) { j, n in write(read(line + j, n) * share, line + j, n) }
+  for j in visible..<count { line[j] = 0 }
+  return largest * scale + log(total)
+}
+
+/// The gradients of ``attention(queries:keys:values:heads:causal:)`` by queries, keys and values
+/// (Dao et al., "FlashAttention", 2022, Algorithm 4).
+///
+/// With P the weights: `dV = Pᵀ dO`, `dP = dO Vᵀ`, `dS = P * (dP - rowsum(dO * O))`, `dQ = dS K / sqrt(width)`,
+/// `dK = dSᵀ Q / sqrt(width)`.
+public func attentionGradient(
+  _ gradient: Tensor, queries: Tensor, keys: Tensor, values: Tensor, result: Tensor,
+  logSums: Tensor, heads: Int, causal: Bool = false
+) -> (queries: Tensor, keys: Tensor, values: Tensor) {
+  let (batch, queryCount, keyCount) = (queries.shape[0], queries.shape[1], keys.shape[1])
+  let width = queries.shape.last / heads
+  let scale = 1 / Float(width).squareRoot()
+  let queryGradient = Tensor(uninitialized: queries.shape)
+  let keyGradient = Tensor(uninitialized: keys.shape)
+  let valueGradient = Tensor(uninitialized: values.shape)
+  let block = queriesPerBlock(2 * keyCount)
+  Parallel.forEach(batch * heads) { task in
+    let (image, head) = (task / heads, task % heads)
+    func view(_ tensor: Tensor) -> HeadView {
+      HeadView(tensor, image: image, head: head, heads: heads)
+    }
+    let packedKeys = PackedOperand(view(keys).right(.columns), inner: width, columns: keyCount)
+    let packedValues = PackedOperand(view(values).right(.columns), inner: width, columns: keyCount)
+    let keyRows = PackedOperand(view(keys).right(.rows), inner: keyCount, columns: width)
+    let weights = Tensor(uninitialized: [block, keyCount])
+    let scores = Tensor(uninitialized: [block, keyCount])
+    let plain = RowOffsets.strided(keyCount)
+    for start in stride(from: 0, to: queryCount, by: block) {
+      let rows = min(block, queryCount - start)
+      packedKeys.multiply(
+        view(queries).left(from: start), rows: rows,
+        into: ProductTarget(base: weights.pointer, offsets: plain))
+      packedValues.multiply(
+        view(gradient).left(from: start), rows: rows,
+        into: ProductTarget(base: scores.pointer, offsets: plain))
+      for row in 0..<rows {
+        scoreGradient(
+          weights: weights.pointer + row * keyCount, scores: scores.pointer + row * keyCount,
+          visible: visibleKeys(query: start + row, keys: keyCount, causal: causal),
+          count: keyCount, scale: scale,
+          logSum: logSums.pointer[task * queryCount + start + row],
+          dot: dot(
+            view(gradient).base + (start + row) * view(gradient).stride,
+            view(result).base + (start + row) * view(result).stride, width))
+      }
+      keyRows.multiply(
+        LeftOperand(base: UnsafePointer(scores.pointer), layout: .rows, offsets: plain),
+        rows: rows, into: view(queryGradient).target(from: start))
+      PackedOperand(view(queries).right(.rows, from: start), inner: rows, columns: width).multiply(
+        LeftOperand(base: UnsafePointer(scores.pointer), layout: .columns, offsets: plain),
+        rows: keyCount, into: view(keyGradient).target(accumulates: start > 0))
+      PackedOperand(view(gradient).right(.rows, from: start), inner: rows, columns: width).multiply(
+        LeftOperand(base: UnsafePointer(weights.pointer), layout: .columns, offsets: plain),
+        rows: keyCount, into: view(valueGradient).target(accumulates: start > 0))
+    }
+  }
+  return (queryGradient, keyGradient, valueGradient)
+}
+
+/// Turns scores into weights, and the gradient by the weights, in `scores`, into that by the unscaled scores.
+private func scoreGradient(
+  weights: UnsafeMutablePointer<Float>, scores: UnsafeMutablePointer<Float>, visible: Int,
+  count: Int, scale: Float, logSum: Float, dot: Float
+) {
+  let (factor, origin, shift) = (
+    Vector(repeating: scale), Vector(repeating: logSum), Vector(repeating: dot)
+  )
+  forEachVector(0..<visible) { j, n in
+    let weight = exponential(read(weights + j, n) * factor - origin)
+    write(weight, weights + j, n)
+    write(weight * (read(scores + j, n) - shift) * factor, scores + j, n)
+  }
+  for j in visible..<count {
+    weights[j] = 0
+    scores[j] = 0
+  }
+}
+
+private func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
+  var sum = Vector()
+  forEachVector(0..<count) { j, n in sum.addProduct(read(a + j, n), read(b + j, n)) }
+  return sum.total
+}

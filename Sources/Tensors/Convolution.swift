@@ -1,0 +1,221 @@
+// Direct convolutions, forward and backward, as products over the pixels of a padded picture.
+
+/// How a convolution's kernel moves over a picture.
+public struct ConvolutionGeometry: Hashable, Sendable {
+  public var kernel: Int
+  public var stride: Int
+  /// Zeros before the first row and column.
+  public var paddingBefore: Int
+  /// Zeros after the last row and column.
+  public var paddingAfter: Int
+
+  public init(kernel: Int, stride: Int = 1, paddingBefore: Int, paddingAfter: Int) {
+    self.kernel = kernel
+    self.stride = stride
+    self.paddingBefore = paddingBefore
+    self.paddingAfter = paddingAfter
+  }
+
+  /// A kernel of odd size in its usual frame of zeros.
+  public init(kernel: Int, stride: Int = 1) {
+    self.init(
+      kernel: kernel, stride: stride, paddingBefore: kernel / 2, paddingAfter: kernel / 2)
+  }
+
+  /// How many positions the kernel has along `extent` pixels.
+  public func outputExtent(_ extent: Int) -> Int {
+    (extent + paddingBefore + paddingAfter - kernel) / stride + 1
+  }
+
+  /// Whether the convolution is a product of each pixel by itself.
+  var isPointwise: Bool { kernel == 1 && stride == 1 && paddingBefore == 0 && paddingAfter == 0 }
+}
+
+/// `[batch, height, width, channels]` in a frame of zeros.
+func padded(_ x: Tensor, before: (Int, Int), after: (Int, Int)) -> Tensor {
+  if before == (0, 0), after == (0, 0) { return x }
+  let (batch, height, width, channels) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+  let (tall, wide) = (height + before.0 + after.0, width + before.1 + after.1)
+  let result = Tensor(uninitialized: [batch, tall, wide, channels])
+  Parallel.forEachRange(of: batch * tall, grain: 16) { rows in
+    for row in rows {
+      let line = result.pointer + row * wide * channels
+      let y = row % tall - before.0
+      guard y >= 0, y < height else {
+        line.update(repeating: 0, count: wide * channels)
+        continue
+      }
+      let source = x.pointer + (row / tall * height + y) * width * channels
+      line.update(repeating: 0, count: before.1 * channels)
+      (line + before.1 * channels).update(from: source, count: width * channels)
+      (line + (before.1 + width) * channels).update(repeating: 0, count: after.1 * channels)
+    }
+  }
+  return result
+}
+
+/// Runs `body` with the offsets of pixels `(b, y * step, x * step)` of a picture `[batch, tall, wide, channels]`.
+private func withPixelOffsets<R>(
+  batch: Int, rows: Int, columns: Int, step: Int, tall: Int, wide: Int, channels: Int,
+  _ body: (UnsafePointer<Int32>) -> R
+) -> R {
+  precondition(batch * tall * wide * channels <= Int(Int32.max), "a picture of over 2^31 elements")
+  return withUnsafeTemporaryAllocation(of: Int32.self, capacity: batch * rows * columns) { list in
+    var index = 0
+    for b in 0..<batch {
+      for y in 0..<rows {
+        var offset = ((b * tall + y * step) * wide) * channels
+        for _ in 0..<columns {
+          list[index] = Int32(truncatingIfNeeded: offset)
+          offset += step * channels
+          index += 1
+        }
+      }
+    }
+    return body(UnsafePointer(list.baseAddress!))
+  }
+}
+
+/// A convolution (in the sense of neural networks: a correlation).
+///
+/// - Parameters:
+///   - x: `[batch, height, width, input channels]`.
+///   - weights: `[kernel, kernel, input channels, output channels]`.
+///   - bias: `[output channels]`.
+/// - Returns: `[batch, rows, columns, output channels]`.
+public func convolution(
+  _ x: Tensor, _ weights: Tensor, bias: Tensor?, _ geometry: ConvolutionGeometry
+) -> Tensor {
+  let (batch, inputs, outputs) = (x.shape[0], x.shape[3], weights.shape[3])
+  precondition(weights.shape[2] == inputs, "a kernel \(weights.shape) on \(x.shape)")
+  let (rows, columns) = (geometry.outputExtent(x.shape[1]), geometry.outputExtent(x.shape[2]))
+  if geometry.isPointwise {
+    return matrixProduct(x, weights.reshaped([inputs, outputs]), bias: bias)
+      .reshaped([batch, rows, columns, outputs])
+  }
+  let frame = geometry.paddingBefore
+  let source = padded(
+    x, before: (frame, frame), after: (geometry.paddingAfter, geometry.paddingAfter))
+  let (tall, wide) = (source.shape[1], source.shape[2])
+  let result = Tensor(uninitialized: [batch, rows, columns, outputs])
+  // The taps of a kernel's row are neighbours in the picture and in the weights: one piece for each row.
+  let pieces = (0..<geometry.kernel).map { tap in
+    Piece(
+      left: tap * wide * inputs, right: tap * geometry.kernel * inputs * outputs,
+      length: geometry.kernel * inputs)
+  }
+  withPixelOffsets(
+    batch: batch, rows: rows, columns: columns, step: geometry.stride, tall: tall, wide: wide,
+    channels: inputs
+  ) { offsets in
+    MatrixProduct.run(
+      rows: batch * rows * columns, columns: outputs, pieces: pieces,
+      left: LeftOperand(base: source.pointer, layout: .rows, offsets: .listed(offsets)),
+      right: RightOperand(base: weights.pointer, layout: .rows, stride: outputs),
+      into: ProductTarget(
+        base: result.pointer, offsets: .strided(outputs), bias: bias?.pointer))
+  }
+  return result
+}
+
+/// The gradient of ``convolution(_:_:bias:_:)`` by its input.
+///
+/// The input pixels fall into `stride * stride` classes by their place relative to the stride; each class takes a
+/// fixed set of the kernel's taps, so each is one dense product.
+///
+/// - Parameters:
+///   - gradient: of the result, `[batch, rows, columns, output channels]`.
+///   - shape: of the input.
+public func convolutionInputGradient(
+  _ gradient: Tensor, _ weights: Tensor, inputShape shape: Shape, _ geometry: ConvolutionGeometry
+) -> Tensor {
+  let (batch, height, width, inputs) = (shape[0], shape[1], shape[2], shape[3])
+  let outputs = weights.shape[3]
+  if geometry.isPointwise {
+    return matrixProduct(gradient, weights.reshaped([inputs, outputs]), transposingRight: true)
+      .reshaped(shape)
+  }
+  let (kernel, stride, frame) = (geometry.kernel, geometry.stride, geometry.paddingBefore)
+  let before = max(0, (kernel - 1 - frame + stride - 1) / stride)
+  let after = (
+    max(0, (height - 1 + frame) / stride - (gradient.shape[1] - 1)),
+    max(0, (width - 1 + frame) / stride - (gradient.shape[2] - 1))
+  )
+  let source = padded(gradient, before: (before, before), after: after)
+  let (tall, wide) = (source.shape[1], source.shape[2])
+  let result = Tensor(uninitialized: shape)
+  for classY in 0..<stride {
+    for classX in 0..<stride {
+      let rows = (height - classY + stride - 1) / stride
+      let columns = (width - classX + stride - 1) / stride
+      guard rows > 0, columns > 0 else { continue }
+      var pieces: [Piece] = []
+      for tapY in 0..<kernel where (classY + frame - tapY) % stride == 0 {
+        for tapX in 0..<kernel where (classX + frame - tapX) % stride == 0 {
+          let y = (classY + frame - tapY) / stride + before
+          let x = (classX + frame - tapX) / stride + before
+          pieces.append(
+            Piece(
+              left: (y * wide + x) * outputs, right: (tapY * kernel + tapX) * inputs * outputs,
+              length: outputs))
+        }
+      }
+      withPixelOffsets(
+        batch: batch, rows: rows, columns: columns, step: 1, tall: tall, wide: wide,
+        channels: outputs
+      ) { offsets in
+        withPixelOffsets(
+          batch: batch, rows: rows, columns: columns, step: stride, tall: height, wide: width,
+          channels: inputs
+        ) { targets in
+          MatrixProduct.run(
+            rows: batch * rows * columns, columns: inputs, pieces: pieces,
+            left: LeftOperand(base: source.pointer, layout: .rows, offsets: .listed(offsets)),
+            right: RightOperand(base: weights.pointer, layout: .columns, stride: outputs),
+            into: ProductTarget(
+              base: result.pointer + (classY * width + classX) * inputs, offsets: .listed(targets))
+          )
+        }
+      }
+    }
+  }
+  return result
+}
+
+/// The gradient of ``convolution(_:_:bias:_:)`` by its weights.
+///
+/// - Parameters:
+///   - x: the input, `[batch, height, width, input channels]`.
+///   - gradient: of the result.
+/// - Returns: `[kernel, kernel, input channels, output channels]`.
+public func convolutionWeightGradient(
+  _ x: Tensor, _ gradient: Tensor, _ geometry: ConvolutionGeometry
+) -> Tensor {
+  let (batch, inputs, outputs) = (x.shape[0], x.shape[3], gradient.shape[3])
+  let (kernel, frame) = (geometry.kernel, geometry.paddingBefore)
+  let result = Tensor(uninitialized: [kernel, kernel, inputs, outputs])
+  if geometry.isPointwise {
+    return matrixProduct(x, gradient, transposingLeft: true)
+      .reshaped([1, 1, inputs, outputs])
+  }
+  let source = padded(
+    x, before: (frame, frame), after: (geometry.paddingAfter, geometry.paddingAfter))
+  let (tall, wide) = (source.shape[1], source.shape[2])
+  let (rows, columns) = (gradient.shape[1], gradient.shape[2])
+  withPixelOffsets(
+    batch: batch, rows: rows, columns: columns, step: geometry.stride, tall: tall, wide: wide,
+    channels: inputs
+  ) { offsets in
+    for tap in 0..<kernel {
+      MatrixProduct.run(
+        rows: kernel * inputs, columns: outputs,
+        pieces: [Piece(left: 0, right: 0, length: batch * rows * columns)],
+        left: LeftOperand(
+          base: source.pointer + tap * wide * inputs, layout: .columns, offsets: .listed(offsets)),
+        right: RightOperand(base: gradient.pointer, layout: .rows, stride: outputs),
+        into: ProductTarget(
+          base: result.pointer + tap * kernel * inputs * outputs, offsets: .strided(outputs)))
+    }
+  }
+  return result
+}

@@ -1,0 +1,655 @@
+// The matrix product under everything: linear layers, convolutions and attention are calls of this one engine.
+//
+// The right operand is packed into strips as wide as a register tile. The left one is read where it lies whenever its
+// inner dimension is contiguous, through a pointer to each row, so a convolution needs no copy of its patches: the rows
+// of its left operand are the pixels of the padded picture, and the taps of its kernel are pieces of the inner
+// dimension at different offsets from them.
+
+import CProcessor
+
+/// A contiguous run of the inner dimension of a product.
+struct Piece {
+  /// Added to each row's offset in the left operand.
+  var left: Int
+  /// Where the run's first element stands in the right operand.
+  var right: Int
+  var length: Int
+}
+
+/// Offsets of rows in floats: evenly spaced, or one from a list for each row.
+struct RowOffsets {
+  var stride: Int
+  var list: UnsafePointer<Int32>?
+
+  static func strided(_ stride: Int) -> RowOffsets { RowOffsets(stride: stride, list: nil) }
+  static func listed(_ list: UnsafePointer<Int32>) -> RowOffsets {
+    RowOffsets(stride: 0, list: list)
+  }
+
+  @inline(__always)
+  subscript(row: Int) -> Int {
+    if let list { return Int(list[row]) }
+    return row &* stride
+  }
+}
+
+/// The left operand, `[rows, inner]`.
+struct LeftOperand {
+  enum Layout {
+    /// Each row is contiguous: element (i, k) at `offsets[i] + piece.left + k`.
+    case rows
+    /// Each column is contiguous: element (i, k) at `offsets[k] + i`. One piece.
+    case columns
+  }
+  var base: UnsafePointer<Float>
+  var layout: Layout
+  var offsets: RowOffsets
+}
+
+/// The right operand, `[inner, columns]`.
+struct RightOperand {
+  enum Layout {
+    /// Element (k, j) at `piece.right + k * stride + j`.
+    case rows
+    /// Element (k, j) at `piece.right + j * stride + k`.
+    case columns
+  }
+  var base: UnsafePointer<Float>
+  var layout: Layout
+  var stride: Int
+}
+
+/// Where the product goes: element (i, j) at `offsets[i] + j`.
+struct ProductTarget {
+  var base: UnsafeMutablePointer<Float>
+  var offsets: RowOffsets
+  /// Whether the product is added to what stands there.
+  var accumulates = false
+  /// Added to each row of the product.
+  var bias: UnsafePointer<Float>?
+}
+
+enum MatrixProduct {
+  /// The rows of a register tile: eight of 48 columns fill the 32 registers of AVX-512, six of 16 those of AVX2.
+  @inline(__always) static var tileRows: Int { processor_target_has_avx512() != 0 ? 8 : 6 }
+  @inline(__always) static var stripWidth: Int { processor_target_has_avx512() != 0 ? 48 : 16 }
+  /// The longest run of the inner dimension that is packed at once: a strip of it stays in the second-level cache.
+  static let innerBlock = 256
+  /// How many rows of the left operand are kept in the second-level cache while the strips go by.
+  static let rowBlock = 96
+  /// Below this many multiply-adds, waking another thread costs more than it saves.
+  static let serialLimit = 1 << 17
+
+  /// Groups the pieces into blocks of at most `innerBlock` of the inner dimension, cutting longer pieces evenly.
+  static func blocks(_ pieces: [Piece], rightStride: Int) -> [[Piece]] {
+    var result: [[Piece]] = []
+    var current: [Piece] = []
+    var length = 0
+    for piece in pieces {
+      let parts = (piece.length + innerBlock - 1) / innerBlock
+      guard parts > 0 else { continue }
+      let each = ((piece.length + parts - 1) / parts + 7) / 8 * 8
+      var start = 0
+      while start < piece.length {
+        let size = min(each, piece.length - start)
+        if length + size > innerBlock {
+          result.append(current)
+          current = []
+          length = 0
+        }
+        current.append(
+          Piece(left: piece.left + start, right: piece.right + start * rightStride, length: size))
+        length += size
+        start += size
+      }
+    }
+    if !current.isEmpty { result.append(current) }
+    return result
+  }
+
+  /// `target = left * right (+ target) (+ bias)`, cut into tasks by the shape alone.
+  static func run(
+    rows: Int, columns: Int, pieces: [Piece], left: LeftOperand, right: RightOperand,
+    into target: ProductTarget
+  ) {
+    guard rows > 0, columns > 0 else { return }
+    let inner = pieces.reduce(0) { $0 + $1.length }
+    let blocks = blocks(pieces, rightStride: right.layout == .rows ? right.stride : 1)
+    let strips = (columns + stripWidth - 1) / stripWidth
+
+    // Cut the columns first, since each task packs its own strips; then the rows, in chunks large enough that packing
+    // the strips again for each of them stays a small part of the work.
+    var rowTasks = 1
+    var columnTasks = 1
+    if rows * columns * inner > serialLimit {
+      let wanted = 8
+      let mostStrips = max(1, 192 / stripWidth)
+      columnTasks = max(min(strips, wanted), (strips + mostStrips - 1) / mostStrips)
+      let leastRows = right.layout == .columns ? 384 : 192
+      rowTasks = max(1, min(rows / leastRows, (2 * wanted + columnTasks - 1) / columnTasks))
+      // Few rows of pixels and few strips: rather many short tasks than one long one.
+      if columnTasks * rowTasks < 4 { rowTasks = max(1, min(4, rows / (4 * tileRows))) }
+    }
+    let rowsEach = ((rows + rowTasks - 1) / rowTasks + tileRows - 1) / tileRows * tileRows
+    let rowChunks = (rows + rowsEach - 1) / rowsEach
+    let stripsEach = (strips + columnTasks - 1) / columnTasks
+    let columnChunks = (strips + stripsEach - 1) / stripsEach
+
+    Parallel.forEach(rowChunks * columnChunks) { task in
+      let (columnChunk, rowChunk) = (task / rowChunks, task % rowChunks)
+      let firstColumn = columnChunk * stripsEach * stripWidth
+      let lastColumn = min(columns, firstColumn + stripsEach * stripWidth)
+      let packed = StoragePool.shared.storage(
+        count: innerBlock * ((lastColumn - firstColumn + 15) / 16 * 16))
+      for (index, block) in blocks.enumerated() {
+        pack(right, block, columns: firstColumn..<lastColumn, into: packed.pointer)
+        var here = target
+        here.accumulates = target.accumulates || index > 0
+        here.bias = index == blocks.count - 1 ? target.bias : nil
+        multiply(
+          left, block, firstInner: blockStart(blocks, index),
+          rows: (rowChunk * rowsEach)..<min(rows, (rowChunk + 1) * rowsEach),
+          packed: packed.pointer, columns: firstColumn..<lastColumn, into: here)
+      }
+    }
+    if blocks.isEmpty { fillEmpty(rows: rows, columns: columns, target) }
+  }
+
+  private static func blockStart(_ blocks: [[Piece]], _ index: Int) -> Int {
+    var start = 0
+    for block in blocks[..<index] { for piece in block { start += piece.length } }
+    return start
+  }
+
+  private static func fillEmpty(rows: Int, columns: Int, _ target: ProductTarget) {
+    for row in 0..<rows {
+      let line = target.base + target.offsets[row]
+      for column in 0..<columns {
+        line[column] = (target.accumulates ? line[column] : 0) + (target.bias?[column] ?? 0)
+      }
+    }
+  }
+
+  /// The widths of the strips that cover `count` columns: as wide as a tile, then what is left in steps of 16.
+  @inline(__always)
+  static func stripWidth(remaining count: Int) -> Int {
+    count >= stripWidth ? stripWidth : (count + 15) / 16 * 16
+  }
+
+  /// Packs the columns of one block into strips, each `[inner][width]`, with zeros beyond the last column.
+  static func pack(
+    _ right: RightOperand, _ block: [Piece], columns: Range<Int>,
+    into packed: UnsafeMutablePointer<Float>
+  ) {
+    var target = packed
+    var column = columns.lowerBound
+    while column < columns.upperBound {
+      let width = stripWidth(remaining: columns.upperBound - column)
+      let valid = min(width, columns.upperBound - column)
+      for piece in block {
+        let source = right.base + piece.right
+        switch right.layout {
+        case .rows:
+          packRows(source + column, right.stride, piece.length, width, valid, into: target)
+        case .columns:
+          packColumns(
+            source + column &* right.stride, right.stride, piece.length, width, valid, into: target)
+        }
+        target += piece.length &* width
+      }
+      column += width
+    }
+  }
+
+  @inline(__always)
+  private static func packRows(
+    _ source: UnsafePointer<Float>, _ stride: Int, _ length: Int, _ width: Int, _ valid: Int,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    if valid == width {
+      for k in 0..<length {
+        var j = 0
+        while j < width {
+          store(load(source + (k &* stride &+ j)), target + (k &* width &+ j))
+          j &+= 16
+        }
+      }
+    } else {
+      for k in 0..<length {
+        for j in 0..<width {
+          target[k &* width &+ j] = j < valid ? source[k &* stride &+ j] : 0
+        }
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func packColumns(
+    _ source: UnsafePointer<Float>, _ stride: Int, _ length: Int, _ width: Int, _ valid: Int,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    var j = 0
+    while j < width {
+      let whole = min(16, valid - j)
+      var k = 0
+      if whole == 16 {
+        while k + 16 <= length {
+          transpose16x16(source + (j &* stride &+ k), stride, into: target + (k &* width &+ j), width)
+          k &+= 16
+        }
+      }
+      while k < length {
+        for i in 0..<16 {
+          target[k &* width &+ j &+ i] = i < whole ? source[(j &+ i) &* stride &+ k] : 0
+        }
+        k &+= 1
+      }
+      j &+= 16
+    }
+  }
+
+  /// Multiplies rows of the left operand with packed strips. Runs on the calling thread.
+  /// - Parameter firstInner: where the block begins in the inner dimension; used by a left operand of columns.
+  static func multiply(
+    _ left: LeftOperand, _ block: [Piece], firstInner: Int, rows: Range<Int>,
+    packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget
+  ) {
+    let inner = block.reduce(0) { $0 + $1.length }
+    let buffer: Storage? =
+      left.layout == .columns
+      ? StoragePool.shared.storage(count: inner * (rowBlock + tileRows)) : nil
+    let leftPack = buffer?.pointer
+    block.withUnsafeBufferPointer { pieces in
+      var row = rows.lowerBound
+      while row < rows.upperBound {
+        let last = min(rows.upperBound, row + rowBlock)
+        if let leftPack { packLeft(left, firstInner, inner, row..<last, into: leftPack) }
+        var strip = packed
+        var column = columns.lowerBound
+        while column < columns.upperBound {
+          let width = stripWidth(remaining: columns.upperBound - column)
+          let valid = min(width, columns.upperBound - column)
+          var i = row
+          while i < last {
+            let count = min(tileRows, last - i)
+            let tile = Tile(
+              pieces: pieces, inner: inner, strip: strip, valid: valid, rows: count,
+              firstRow: i, column: column, target: target)
+            if let leftPack {
+              tile.run(width: width, packed: UnsafePointer(leftPack) + (i - row) * inner)
+            } else {
+              tile.run(width: width, left: left)
+            }
+            i += tileRows
+          }
+          strip += inner &* width
+          column += width
+        }
+        row = last
+      }
+    }
+  }
+
+  /// Packs rows of a left operand of columns into groups of `tileRows`, each `[inner][tileRows]`.
+  private static func packLeft(
+    _ left: LeftOperand, _ firstInner: Int, _ inner: Int, _ rows: Range<Int>,
+    into packed: UnsafeMutablePointer<Float>
+  ) {
+    let tile = tileRows
+    for k in 0..<inner {
+      let source = left.base + left.offsets[firstInner + k]
+      var i = rows.lowerBound
+      while i < rows.upperBound {
+        let target = packed + ((i - rows.lowerBound) &* inner &+ k &* tile)
+        if i + 8 <= rows.upperBound, tile == 8 {
+          UnsafeMutableRawPointer(target).storeBytes(
+            of: UnsafeRawPointer(source + i).loadUnaligned(as: SIMD8<Float>.self),
+            as: SIMD8<Float>.self)
+        } else {
+          for r in 0..<tile { target[r] = i + r < rows.upperBound ? source[i + r] : 0 }
+        }
+        i += tile
+      }
+    }
+  }
+}
+
+/// One register tile of a product: up to `tileRows` rows by one strip.
+private struct Tile {
+  var pieces: UnsafeBufferPointer<Piece>
+  var inner: Int
+  var strip: UnsafePointer<Float>
+  /// How many of the strip's columns exist.
+  var valid: Int
+  /// How many of the tile's rows exist.
+  var rows: Int
+  var firstRow: Int
+  var column: Int
+  var target: ProductTarget
+
+  @inline(__always)
+  func run(width: Int, left: LeftOperand) {
+    if processor_target_has_avx512() != 0 {
+      switch width {
+      case 48: rowsOf8(Row48.self, left)
+      case 32: rowsOf8(Row32.self, left)
+      default: rowsOf8(Row16.self, left)
+      }
+    } else {
+      rowsOf6(Row16.self, left)
+    }
+  }
+
+  @inline(__always)
+  func run(width: Int, packed: UnsafePointer<Float>) {
+    if processor_target_has_avx512() != 0 {
+      switch width {
+      case 48: packedRowsOf8(Row48.self, packed)
+      case 32: packedRowsOf8(Row32.self, packed)
+      default: packedRowsOf8(Row16.self, packed)
+      }
+    } else {
+      packedRowsOf6(Row16.self, packed)
+    }
+  }
+
+  /// The first element of row `i` of the tile; rows that don't exist read the last one that does.
+  @inline(__always)
+  private func start(_ left: LeftOperand, _ i: Int) -> UnsafePointer<Float> {
+    left.base + left.offsets[firstRow &+ min(i, rows &- 1)]
+  }
+
+  @inline(never)
+  private func rowsOf8<R: TileRow>(_: R.Type, _ left: LeftOperand) {
+    var (r0, r1, r2, r3) = (R(), R(), R(), R())
+    var (r4, r5, r6, r7) = (R(), R(), R(), R())
+    let (s0, s1, s2, s3) = (start(left, 0), start(left, 1), start(left, 2), start(left, 3))
+    let (s4, s5, s6, s7) = (start(left, 4), start(left, 5), start(left, 6), start(left, 7))
+    var b = strip
+    for piece in pieces {
+      let (a0, a1, a2, a3) = (s0 + piece.left, s1 + piece.left, s2 + piece.left, s3 + piece.left)
+      let (a4, a5, a6, a7) = (s4 + piece.left, s5 + piece.left, s6 + piece.left, s7 + piece.left)
+      var k = 0
+      while k < piece.length {
+        r0.add(a0[k], b)
+        r1.add(a1[k], b)
+        r2.add(a2[k], b)
+        r3.add(a3[k], b)
+        r4.add(a4[k], b)
+        r5.add(a5[k], b)
+        r6.add(a6[k], b)
+        r7.add(a7[k], b)
+        b += R.width
+        k &+= 1
+      }
+    }
+    finish8(r0, r1, r2, r3, r4, r5, r6, r7)
+  }
+
+  @inline(never)
+  private func packedRowsOf8<R: TileRow>(_: R.Type, _ packed: UnsafePointer<Float>) {
+    var (r0, r1, r2, r3) = (R(), R(), R(), R())
+    var (r4, r5, r6, r7) = (R(), R(), R(), R())
+    var (a, b) = (packed, strip)
+    var k = 0
+    while k < inner {
+      r0.add(a[0], b)
+      r1.add(a[1], b)
+      r2.add(a[2], b)
+      r3.add(a[3], b)
+      r4.add(a[4], b)
+      r5.add(a[5], b)
+      r6.add(a[6], b)
+      r7.add(a[7], b)
+      a += 8
+      b += R.width
+      k &+= 1
+    }
+    finish8(r0, r1, r2, r3, r4, r5, r6, r7)
+  }
+
+  @inline(never)
+  private func rowsOf6<R: TileRow>(_: R.Type, _ left: LeftOperand) {
+    var (r0, r1, r2, r3, r4, r5) = (R(), R(), R(), R(), R(), R())
+    let (s0, s1, s2) = (start(left, 0), start(left, 1), start(left, 2))
+    let (s3, s4, s5) = (start(left, 3), start(left, 4), start(left, 5))
+    var b = strip
+    for piece in pieces {
+      let (a0, a1, a2) = (s0 + piece.left, s1 + piece.left, s2 + piece.left)
+      let (a3, a4, a5) = (s3 + piece.left, s4 + piece.left, s5 + piece.left)
+      var k = 0
+      while k < piece.length {
+        r0.add(a0[k], b)
+        r1.add(a1[k], b)
+        r2.add(a2[k], b)
+        r3.add(a3[k], b)
+        r4.add(a4[k], b)
+        r5.add(a5[k], b)
+        b += R.width
+        k &+= 1
+      }
+    }
+    finish6(r0, r1, r2, r3, r4, r5)
+  }
+
+  @inline(never)
+  private func packedRowsOf6<R: TileRow>(_: R.Type, _ packed: UnsafePointer<Float>) {
+    var (r0, r1, r2, r3, r4, r5) = (R(), R(), R(), R(), R(), R())
+    var (a, b) = (packed, strip)
+    var k = 0
+    while k < inner {
+      r0.add(a[0], b)
+      r1.add(a[1], b)
+      r2.add(a[2], b)
+      r3.add(a[3], b)
+      r4.add(a[4], b)
+      r5.add(a[5], b)
+      a += 6
+      b += R.width
+      k &+= 1
+    }
+    finish6(r0, r1, r2, r3, r4, r5)
+  }
+
+  @inline(__always)
+  private func finish8<R: TileRow>(
+    _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R, _ r6: R, _ r7: R
+  ) {
+    finish(r0, 0)
+    finish(r1, 1)
+    finish(r2, 2)
+    finish(r3, 3)
+    finish(r4, 4)
+    finish(r5, 5)
+    finish(r6, 6)
+    finish(r7, 7)
+  }
+
+  @inline(__always)
+  private func finish6<R: TileRow>(_ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R) {
+    finish(r0, 0)
+    finish(r1, 1)
+    finish(r2, 2)
+    finish(r3, 3)
+    finish(r4, 4)
+    finish(r5, 5)
+  }
+
+  @inline(__always)
+  private func finish<R: TileRow>(_ row: R, _ index: Int) {
+    guard index < rows else { return }
+    let line = target.base + (target.offsets[firstRow &+ index] &+ column)
+    row.store(
+      line, valid: valid, accumulating: target.accumulates, bias: target.bias.map { $0 + column })
+  }
+}
+
+/// The accumulators of one row of a tile.
+private protocol TileRow {
+  static var width: Int { get }
+  init()
+  /// Adds `a` times the `width` floats at `b`.
+  mutating func add(_ a: Float, _ b: UnsafePointer<Float>)
+  func store(
+    _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
+    bias: UnsafePointer<Float>?)
+}
+
+@inline(__always)
+private func finish(
+  _ value: Vector, _ line: UnsafeMutablePointer<Float>, _ offset: Int, valid: Int,
+  accumulating: Bool, bias: UnsafePointer<Float>?
+) {
+  let left = valid &- offset
+  if left >= 16 {
+    var sum = value
+    if accumulating { sum += load(line + offset) }
+    if let bias { sum += load(bias + offset) }
+    Tensors.store(sum, line + offset)
+  } else {
+    for j in 0..<max(0, left) {
+      var sum = value[j]
+      if accumulating { sum += line[offset + j] }
+      if let bias { sum += bias[offset + j] }
+      line[offset + j] = sum
+    }
+  }
+}
+
+private struct Row48: TileRow {
+  var (x, y, z) = (Vector(), Vector(), Vector())
+  static var width: Int { 48 }
+
+  @inline(__always)
+  mutating func add(_ a: Float, _ b: UnsafePointer<Float>) {
+    let a = Vector(repeating: a)
+    x.addProduct(a, load(b))
+    y.addProduct(a, load(b + 16))
+    z.addProduct(a, load(b + 32))
+  }
+
+  @inline(__always)
+  func store(
+    _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
+    bias: UnsafePointer<Float>?
+  ) {
+    finish(x, line, 0, valid: valid, accumulating: accumulating, bias: bias)
+    finish(y, line, 16, valid: valid, accumulating: accumulating, bias: bias)
+    finish(z, line, 32, valid: valid, accumulating: accumulating, bias: bias)
+  }
+}
+
+private struct Row32: TileRow {
+  var (x, y) = (Vector(), Vector())
+  static var width: Int { 32 }
+
+  @inline(__always)
+  mutating func add(_ a: Float, _ b: UnsafePointer<Float>) {
+    let a = Vector(repeating: a)
+    x.addProduct(a, load(b))
+    y.addProduct(a, load(b + 16))
+  }
+
+  @inline(__always)
+  func store(
+    _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
+    bias: UnsafePointer<Float>?
+  ) {
+    finish(x, line, 0, valid: valid, accumulating: accumulating, bias: bias)
+    finish(y, line, 16, valid: valid, accumulating: accumulating, bias: bias)
+  }
+}
+
+private struct Row16: TileRow {
+  var x = Vector()
+  static var width: Int { 16 }
+
+  @inline(__always)
+  mutating func add(_ a: Float, _ b: UnsafePointer<Float>) {
+    x.addProduct(Vector(repeating: a), load(b))
+  }
+
+  @inline(__always)
+  func store(
+    _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
+    bias: UnsafePointer<Float>?
+  ) {
+    finish(x, line, 0, valid: valid, accumulating: accumulating, bias: bias)
+  }
+}
+
+// MARK: - Products of tensors
+
+/// `left * right`, with either operand taken transposed.
+///
+/// - Parameters:
+///   - left: seen as a matrix of `shape.rows` by `shape.last`.
+///   - right: a matrix `[inner, columns]`, or `[columns, inner]` when transposed.
+///   - bias: added to each row; as many elements as the product has columns.
+///   - target: where the product is added to; a new tensor where absent.
+/// - Returns: a matrix `[rows, columns]`, or `target`.
+/// - Precondition: the inner extents are equal.
+public func matrixProduct(
+  _ left: Tensor, _ right: Tensor, transposingLeft: Bool = false, transposingRight: Bool = false,
+  bias: Tensor? = nil, addingTo target: Tensor? = nil
+) -> Tensor {
+  let (leftRows, leftColumns) = (left.shape.rows, left.shape.last)
+  let (rows, inner) =
+    transposingLeft ? (leftColumns, leftRows) : (leftRows, leftColumns)
+  let (rightRows, rightColumns) = (right.shape.rows, right.shape.last)
+  let (rightInner, columns) =
+    transposingRight ? (rightColumns, rightRows) : (rightRows, rightColumns)
+  precondition(inner == rightInner, "a product of \(left.shape) and \(right.shape)")
+  precondition(bias == nil || bias!.count == columns, "a bias of \(bias!.shape) on \(columns)")
+  let result = target ?? Tensor(uninitialized: [rows, columns])
+  precondition(result.count == rows * columns, "a product of \(rows) by \(columns) in \(result.shape)")
+  MatrixProduct.run(
+    rows: rows, columns: columns, pieces: [Piece(left: 0, right: 0, length: inner)],
+    left: LeftOperand(
+      base: left.pointer, layout: transposingLeft ? .columns : .rows,
+      offsets: .strided(leftColumns)),
+    right: RightOperand(
+      base: right.pointer, layout: transposingRight ? .columns : .rows, stride: rightColumns),
+    into: ProductTarget(
+      base: result.pointer, offsets: .strided(columns), accumulates: target != nil,
+      bias: bias?.pointer))
+  return result
+}
+
+/// A right operand packed whole, for products that use it many times. Everything here runs on the calling thread.
+struct PackedOperand {
+  private let blocks: [[Piece]]
+  private let columns: Int
+  private let storage: Storage
+
+  /// - Parameters:
+  ///   - right: `[inner, columns]`.
+  init(_ right: RightOperand, inner: Int, columns: Int) {
+    self.columns = columns
+    self.blocks = MatrixProduct.blocks(
+      [Piece(left: 0, right: 0, length: inner)],
+      rightStride: right.layout == .rows ? right.stride : 1)
+    let padded = (columns + 15) / 16 * 16
+    self.storage = StoragePool.shared.storage(count: inner * padded)
+    var target = storage.pointer
+    for block in blocks {
+      MatrixProduct.pack(right, block, columns: 0..<columns, into: target)
+      target += block.reduce(0) { $0 + $1.length } * padded
+    }
+  }
+
+  /// `target = left * self (+ target)` for the given number of rows.
+  func multiply(_ left: LeftOperand, rows: Int, into target: ProductTarget) {
+    var (packed, start) = (storage.pointer, 0)
+    for block in blocks {
+      var here = target
+      here.accumulates = target.accumulates || start > 0
+      MatrixProduct.multiply(
+        left, block, firstInner: start, rows: 0..<rows, packed: packed, columns: 0..<columns,
+        into: here)
+      let length = block.reduce(0) { $0 + $1.length }
+      packed += length * ((columns + 15) / 16 * 16)
+      start += length
+    }
+  }
+}

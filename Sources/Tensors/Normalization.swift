@@ -1,0 +1,315 @@
+// Group and layer normalisation, forward and backward.
+
+import Glibc
+
+/// What a normalisation keeps for its backward.
+public struct NormalizationStatistics: Sendable {
+  /// The mean of each group of each picture, or of each row.
+  public var mean: Tensor
+  /// 1 / sqrt(variance + epsilon) of the same.
+  public var inverseDeviation: Tensor
+}
+
+/// Pixels that one task sums: the sums are of float32, so a short run keeps them exact.
+private let pixelGrain = 128
+
+/// Group normalisation (Wu and He, 2018), followed, where wanted, by SiLU.
+///
+/// - Parameters:
+///   - x: `[batch, …, channels]`.
+///   - scale: `[channels]`.
+///   - shift: `[channels]`.
+///   - groups: how many groups of neighbouring channels are normalised together; divides the channels.
+/// - Returns: a tensor of the shape of `x`, and its statistics `[batch, groups]`.
+public func groupNormalization(
+  _ x: Tensor, scale: Tensor, shift: Tensor, groups: Int, epsilon: Float, silu: Bool
+) -> (Tensor, NormalizationStatistics) {
+  let (batch, channels) = (x.shape[0], x.shape.last)
+  let pixels = x.count / (batch * channels)
+  let width = channels / groups
+  let tasks = (pixels + pixelGrain - 1) / pixelGrain
+  let source = UnsafePointer(x.pointer)
+
+  // Sums of x - first and its square for each channel, with the channel's first pixel as origin: a mean far from 0
+  // would otherwise drown the variance.
+  let sums = Tensor(uninitialized: [batch * tasks, 2, channels])
+  Parallel.forEach(batch * tasks) { task in
+    let (image, part) = (task / tasks, task % tasks)
+    let origin = source + image &* pixels &* channels
+    let (from, to) = (part * pixelGrain, min(pixels, (part + 1) * pixelGrain))
+    let target = sums.pointer + task * 2 * channels
+    forEachVector(0..<channels) { j, n in
+      let zero = read(origin + j, n)
+      var (sum, square) = (Vector(), Vector())
+      var line = origin + (from &* channels &+ j)
+      for _ in from..<to {
+        let value = read(line, n) - zero
+        sum += value
+        square.addProduct(value, value)
+        line += channels
+      }
+      write(sum, target + j, n)
+      write(square, target + (channels &+ j), n)
+    }
+  }
+
+  let mean = Tensor(uninitialized: [batch, groups])
+  let inverse = Tensor(uninitialized: [batch, groups])
+  // y = x * factor + offset, for each channel of each picture.
+  let factors = Tensor(uninitialized: [batch, 2, channels])
+  for image in 0..<batch {
+    let origin = source + image * pixels * channels
+    for group in 0..<groups {
+      var groupMean = 0.0
+      var deviation = 0.0
+      withUnsafeTemporaryAllocation(of: Double.self, capacity: width) { means in
+        for c in 0..<width {
+          let channel = group * width + c
+          var (sum, square) = (0.0, 0.0)
+          for part in 0..<tasks {
+            let partial = sums.pointer + (image * tasks + part) * 2 * channels
+            sum += Double(partial[channel])
+            square += Double(partial[channels + channel])
+          }
+          means[c] = Double(origin[channel]) + sum / Double(pixels)
+          deviation += square - sum * sum / Double(pixels)
+          groupMean += means[c]
+        }
+        groupMean /= Double(width)
+        for c in 0..<width {
+          deviation += Double(pixels) * (means[c] - groupMean) * (means[c] - groupMean)
+        }
+      }
+      let variance = max(0, deviation / Double(pixels * width))
+      let rate = 1 / (variance + Double(epsilon)).squareRoot()
+      mean.pointer[image * groups + group] = Float(groupMean)
+      inverse.pointer[image * groups + group] = Float(rate)
+      for channel in (group * width)..<((group + 1) * width) {
+        let factor = Double(scale.pointer[channel]) * rate
+        factors.pointer[image * 2 * channels + channel] = Float(factor)
+        factors.pointer[(image * 2 + 1) * channels + channel] =
+          Float(Double(shift.pointer[channel]) - groupMean * factor)
+      }
+    }
+  }
+
+  let result = Tensor(uninitialized: x.shape)
+  let target = result.pointer
+  Parallel.forEach(batch * tasks) { task in
+    let (image, part) = (task / tasks, task % tasks)
+    let base = image &* pixels &* channels
+    let factor = UnsafePointer(factors.pointer) + image * 2 * channels
+    for pixel in (part * pixelGrain)..<min(pixels, (part + 1) * pixelGrain) {
+      let row = base &+ pixel &* channels
+      if silu {
+        forEachVector(0..<channels) { j, n in
+          let value = read(source + (row &+ j), n) * read(factor + j, n)
+            + read(factor + (channels &+ j), n)
+          write(Activation.silu.value(value), target + (row &+ j), n)
+        }
+      } else {
+        forEachVector(0..<channels) { j, n in
+          let value = read(source + (row &+ j), n) * read(factor + j, n)
+            + read(factor + (channels &+ j), n)
+          write(value, target + (row &+ j), n)
+        }
+      }
+    }
+  }
+  return (result, NormalizationStatistics(mean: mean, inverseDeviation: inverse))
+}
+
+/// The gradients of ``groupNormalization(_:scale:shift:groups:epsilon:silu:)``.
+///
+/// With x' the normalised input and g the gradient before the scale, `dx = rate * (g - mean(g) - x' * mean(g * x'))`
+/// over each group.
+///
+/// - Returns: the gradients by input, scale and shift.
+public func groupNormalizationGradient(
+  _ gradient: Tensor, _ x: Tensor, scale: Tensor, shift: Tensor, groups: Int, silu: Bool,
+  _ statistics: NormalizationStatistics
+) -> (input: Tensor, scale: Tensor, shift: Tensor) {
+  let (batch, channels) = (x.shape[0], x.shape.last)
+  let pixels = x.count / (batch * channels)
+  let width = channels / groups
+  let tasks = (pixels + pixelGrain - 1) / pixelGrain
+  let (source, upper) = (UnsafePointer(x.pointer), UnsafePointer(gradient.pointer))
+  let result = Tensor(uninitialized: x.shape)
+  let target = result.pointer
+
+  // x' = x * rate + offset for each channel of each picture.
+  let factors = Tensor(uninitialized: [batch, 2, channels])
+  for image in 0..<batch {
+    for channel in 0..<channels {
+      let group = image * groups + channel / width
+      let rate = statistics.inverseDeviation.pointer[group]
+      factors.pointer[image * 2 * channels + channel] = rate
+      factors.pointer[(image * 2 + 1) * channels + channel] = -statistics.mean.pointer[group] * rate
+    }
+  }
+
+  // First pass: the gradient before SiLU, kept in the result, and its sums with and without x' over each channel.
+  let sums = Tensor(uninitialized: [batch * tasks, 2, channels])
+  let (scales, shifts) = (UnsafePointer(scale.pointer), UnsafePointer(shift.pointer))
+  Parallel.forEach(batch * tasks) { task in
+    let (image, part) = (task / tasks, task % tasks)
+    let factor = UnsafePointer(factors.pointer) + image * 2 * channels
+    let partial = sums.pointer + task * 2 * channels
+    let (from, to) = (part * pixelGrain, min(pixels, (part + 1) * pixelGrain))
+    forEachVector(0..<channels) { j, n in
+      let (rate, offset) = (read(factor + j, n), read(factor + (channels &+ j), n))
+      let (gamma, beta) = (read(scales + j, n), read(shifts + j, n))
+      var (sum, product) = (Vector(), Vector())
+      var index = (image &* pixels &+ from) &* channels &+ j
+      for _ in from..<to {
+        let normal = read(source + index, n) * rate + offset
+        var value = read(upper + index, n)
+        if silu { value *= Activation.silu.derivative(normal * gamma + beta) }
+        write(value, target + index, n)
+        sum += value
+        product.addProduct(value, normal)
+        index &+= channels
+      }
+      write(sum, partial + j, n)
+      write(product, partial + (channels &+ j), n)
+    }
+  }
+
+  let scaleGradient = Tensor(zeros: [channels])
+  let shiftGradient = Tensor(zeros: [channels])
+  // dx = value * first + x' * second + third for each channel of each picture.
+  let terms = Tensor(uninitialized: [batch, 3, channels])
+  for image in 0..<batch {
+    for group in 0..<groups {
+      var (groupSum, groupProduct) = (0.0, 0.0)
+      for channel in (group * width)..<((group + 1) * width) {
+        var (sum, product) = (0.0, 0.0)
+        for part in 0..<tasks {
+          let partial = sums.pointer + (image * tasks + part) * 2 * channels
+          sum += Double(partial[channel])
+          product += Double(partial[channels + channel])
+        }
+        shiftGradient.pointer[channel] += Float(sum)
+        scaleGradient.pointer[channel] += Float(product)
+        groupSum += sum * Double(scales[channel])
+        groupProduct += product * Double(scales[channel])
+      }
+      let rate = Double(statistics.inverseDeviation.pointer[image * groups + group])
+      let count = Double(pixels * width)
+      for channel in (group * width)..<((group + 1) * width) {
+        let term = terms.pointer + image * 3 * channels + channel
+        term[0] = Float(rate * Double(scales[channel]))
+        term[channels] = Float(-rate * groupProduct / count)
+        term[2 * channels] = Float(-rate * groupSum / count)
+      }
+    }
+  }
+
+  Parallel.forEach(batch * tasks) { task in
+    let (image, part) = (task / tasks, task % tasks)
+    let factor = UnsafePointer(factors.pointer) + image * 2 * channels
+    let term = UnsafePointer(terms.pointer) + image * 3 * channels
+    for pixel in (part * pixelGrain)..<min(pixels, (part + 1) * pixelGrain) {
+      let row = (image &* pixels &+ pixel) &* channels
+      forEachVector(0..<channels) { j, n in
+        let normal = read(source + (row &+ j), n) * read(factor + j, n)
+          + read(factor + (channels &+ j), n)
+        var value = read(target + (row &+ j), n) * read(term + j, n)
+        value.addProduct(normal, read(term + (channels &+ j), n))
+        write(value + read(term + (2 &* channels &+ j), n), target + (row &+ j), n)
+      }
+    }
+  }
+  return (result, scaleGradient, shiftGradient)
+}
+
+/// Layer normalisation (Ba et al., 2016) of each row.
+///
+/// - Parameters:
+///   - x: `[…, channels]`.
+///   - scale: `[channels]`.
+///   - shift: `[channels]`.
+/// - Returns: a tensor of the shape of `x`, and the statistics of its rows.
+public func layerNormalization(
+  _ x: Tensor, scale: Tensor, shift: Tensor, epsilon: Float
+) -> (Tensor, NormalizationStatistics) {
+  let (rows, channels) = (x.shape.rows, x.shape.last)
+  let result = Tensor(uninitialized: x.shape)
+  let mean = Tensor(uninitialized: [rows])
+  let inverse = Tensor(uninitialized: [rows])
+  let (source, scales, shifts) = (
+    UnsafePointer(x.pointer), UnsafePointer(scale.pointer), UnsafePointer(shift.pointer)
+  )
+  Parallel.forEachRange(of: rows, grain: max(1, 8192 / channels)) { range in
+    for row in range {
+      let line = source + row &* channels
+      var sum = Vector()
+      forEachVector(0..<channels) { j, n in sum += read(line + j, n) }
+      let center = sum.total / Float(channels)
+      var square = Vector()
+      let origin = Vector(repeating: center)
+      forEachVector(0..<channels) { j, n in
+        var value = read(line + j, n) - origin
+        if n < 16 { for lane in n..<16 { value[lane] = 0 } }
+        square.addProduct(value, value)
+      }
+      let rate = 1 / (square.total / Float(channels) + epsilon).squareRoot()
+      mean.pointer[row] = center
+      inverse.pointer[row] = rate
+      let factor = Vector(repeating: rate)
+      forEachVector(0..<channels) { j, n in
+        let normal = (read(line + j, n) - origin) * factor
+        write(
+          normal * read(scales + j, n) + read(shifts + j, n),
+          result.pointer + (row &* channels &+ j), n)
+      }
+    }
+  }
+  return (result, NormalizationStatistics(mean: mean, inverseDeviation: inverse))
+}
+
+/// The gradients of ``layerNormalization(_:scale:shift:epsilon:)`` by input, scale and shift.
+public func layerNormalizationGradient(
+  _ gradient: Tensor, _ x: Tensor, scale: Tensor, _ statistics: NormalizationStatistics
+) -> (input: Tensor, scale: Tensor, shift: Tensor) {
+  let (rows, channels) = (x.shape.rows, x.shape.last)
+  let result = Tensor(uninitialized: x.shape)
+  let grain = max(1, 32_768 / channels)
+  let tasks = (rows + grain - 1) / grain
+  let partial = Tensor(zeros: [max(1, tasks), 2, channels])
+  let (source, upper, scales) = (
+    UnsafePointer(x.pointer), UnsafePointer(gradient.pointer), UnsafePointer(scale.pointer)
+  )
+  Parallel.forEachRange(of: rows, grain: grain) { range in
+    let sums = partial.pointer + range.lowerBound / grain * 2 * channels
+    for row in range {
+      let (line, top) = (source + row &* channels, upper + row &* channels)
+      let origin = Vector(repeating: statistics.mean.pointer[row])
+      let rate = Vector(repeating: statistics.inverseDeviation.pointer[row])
+      var (sum, product) = (Vector(), Vector())
+      forEachVector(0..<channels) { j, n in
+        let normal = (read(line + j, n) - origin) * rate
+        let value = read(top + j, n)
+        write(read(sums + j, n) + value * normal, sums + j, n)
+        write(read(sums + (channels &+ j), n) + value, sums + (channels &+ j), n)
+        let scaled = value * read(scales + j, n)
+        sum += scaled
+        product.addProduct(scaled, normal)
+      }
+      let meanOfGradient = Vector(repeating: sum.total / Float(channels))
+      let meanOfProduct = Vector(repeating: product.total / Float(channels))
+      forEachVector(0..<channels) { j, n in
+        let normal = (read(line + j, n) - origin) * rate
+        let scaled = read(top + j, n) * read(scales + j, n)
+        write(
+          rate * (scaled - meanOfGradient - normal * meanOfProduct),
+          result.pointer + (row &* channels &+ j), n)
+      }
+    }
+  }
+  let sums = partial.reshaped([max(1, tasks), 2 * channels]).sumOfRows()
+  return (
+    result, sums.reshaped([2, channels]).slice(0..<1).reshaped([channels]),
+    sums.reshaped([2, channels]).slice(1..<2).reshaped([channels])
+  )
+}

@@ -1,0 +1,99 @@
+// Transposing blocks of 16 by 16 floats in registers, for packing and for turning weights over.
+
+private typealias Block = (
+  Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector,
+  Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector
+)
+
+@inline(__always)
+private func interleave(_ a: Vector, _ b: Vector) -> (Vector, Vector) {
+  var both = SIMD32<Float>()
+  both.evenHalf = a
+  both.oddHalf = b
+  return (both.lowHalf, both.highHalf)
+}
+
+/// One of the four rounds: interleaving each row with the one eight below it halves the distance to the transpose.
+@inline(__always)
+private func round(_ v: Block) -> Block {
+  let (a, b) = (interleave(v.0, v.8), interleave(v.1, v.9))
+  let (c, d) = (interleave(v.2, v.10), interleave(v.3, v.11))
+  let (e, f) = (interleave(v.4, v.12), interleave(v.5, v.13))
+  let (g, h) = (interleave(v.6, v.14), interleave(v.7, v.15))
+  return (a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1, e.0, e.1, f.0, f.1, g.0, g.1, h.0, h.1)
+}
+
+/// `target[j * targetStride + i] = source[i * sourceStride + j]` for i and j below 16.
+@inline(__always)
+func transpose16x16(
+  _ source: UnsafePointer<Float>, _ sourceStride: Int,
+  into target: UnsafeMutablePointer<Float>, _ targetStride: Int
+) {
+  @inline(__always) func row(_ i: Int) -> Vector { load(source + i &* sourceStride) }
+  let rows: Block = (
+    row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7),
+    row(8), row(9), row(10), row(11), row(12), row(13), row(14), row(15)
+  )
+  let result = round(round(round(round(rows))))
+  @inline(__always) func put(_ i: Int, _ v: Vector) { store(v, target + i &* targetStride) }
+  put(0, result.0)
+  put(1, result.1)
+  put(2, result.2)
+  put(3, result.3)
+  put(4, result.4)
+  put(5, result.5)
+  put(6, result.6)
+  put(7, result.7)
+  put(8, result.8)
+  put(9, result.9)
+  put(10, result.10)
+  put(11, result.11)
+  put(12, result.12)
+  put(13, result.13)
+  put(14, result.14)
+  put(15, result.15)
+}
+
+extension Tensor {
+  /// The transpose of a matrix `[rows, columns]`, as a matrix `[columns, rows]`.
+  public func transposed() -> Tensor {
+    precondition(shape.rank == 2, "the transpose of a tensor of shape \(shape)")
+    return transposingInner(batch: 1, rows: shape[0], columns: shape[1]).reshaped([shape[1], shape[0]])
+  }
+
+  /// `[batch, channels, height, width]`, the order of PyTorch and of files, as `[batch, height, width, channels]`.
+  public func channelsLast() -> Tensor {
+    transposingInner(batch: shape[0], rows: shape[1], columns: shape[2] * shape[3])
+      .reshaped([shape[0], shape[2], shape[3], shape[1]])
+  }
+
+  /// `[batch, height, width, channels]` as `[batch, channels, height, width]`.
+  public func channelsFirst() -> Tensor {
+    transposingInner(batch: shape[0], rows: shape[1] * shape[2], columns: shape[3])
+      .reshaped([shape[0], shape[3], shape[1], shape[2]])
+  }
+
+  /// The elements seen as `[batch, rows, columns]`, with rows and columns exchanged, in the order of the result.
+  private func transposingInner(batch: Int, rows: Int, columns: Int) -> Tensor {
+    let result = Tensor(uninitialized: [batch, columns, rows])
+    let blocks = (rows + 15) / 16
+    Parallel.forEach(batch * blocks) { task in
+      let (image, block) = (task / blocks, task % blocks)
+      let source = pointer + image * rows * columns
+      let target = result.pointer + image * rows * columns
+      let (i0, i1) = (block * 16, Swift.min(rows, block * 16 + 16))
+      var j = 0
+      if i1 - i0 == 16 {
+        while j + 16 <= columns {
+          transpose16x16(source + i0 * columns + j, columns, into: target + j * rows + i0, rows)
+          j += 16
+        }
+      }
+      while j < columns {
+        for i in i0..<i1 { target[j * rows + i] = source[i * columns + j] }
+        j += 1
+      }
+    }
+    return result
+  }
+}

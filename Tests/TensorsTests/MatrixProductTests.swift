@@ -1,0 +1,57 @@
+import COpenBLAS
+import Testing
+
+@testable import Tensors
+
+/// The largest difference over the largest magnitude of the expected values.
+func relativeError(_ found: Tensor, _ expected: Tensor) -> Float {
+  let largest = expected.array.reduce(0) { max($0, abs($1)) }
+  let difference = zip(found.array, expected.array).reduce(0) { max($0, abs($1.0 - $1.1)) }
+  return difference.isNaN ? .infinity : difference / max(largest, .leastNormalMagnitude)
+}
+
+func random(_ shape: Shape, _ seed: UInt64) -> Tensor {
+  Philox(seed: seed, stream: .initialization).normal(shape)
+}
+
+@Suite struct MatrixProductTests {
+  static let sizes = [
+    (1, 1, 1), (3, 5, 7), (8, 48, 16), (9, 49, 17), (16, 31, 300), (77, 768, 33), (200, 130, 515),
+    (1024, 32, 96), (64, 1280, 320), (5, 4, 1000), (417, 97, 64),
+  ]
+
+  /// Against OpenBLAS's `sgemm`.
+  @Test(arguments: sizes, [false, true])
+  func agreesWithOpenBLAS(_ size: (Int, Int, Int), _ transposingRight: Bool) {
+    let (m, n, k) = size
+    for transposingLeft in [false, true] {
+      let a = random(transposingLeft ? [k, m] : [m, k], 1)
+      let b = random(transposingRight ? [n, k] : [k, n], 2)
+      let bias = random([n], 3)
+      let start = random([m, n], 4)
+
+      let expected = start.copy()
+      cblas_sgemm(
+        CblasRowMajor, transposingLeft ? CblasTrans : CblasNoTrans,
+        transposingRight ? CblasTrans : CblasNoTrans, Int32(m), Int32(n), Int32(k), 1, a.pointer,
+        Int32(a.shape.last), b.pointer, Int32(b.shape.last), 1, expected.pointer, Int32(n))
+      for i in 0..<m { for j in 0..<n { expected.pointer[i * n + j] += bias.pointer[j] } }
+
+      let found = matrixProduct(
+        a, b, transposingLeft: transposingLeft, transposingRight: transposingRight, bias: bias,
+        addingTo: start.copy())
+      #expect(relativeError(found, expected) < 1e-5)
+    }
+  }
+
+  @Test func doesNotDependOnTheNumberOfThreads() {
+    let (a, b) = (random([300, 200], 1), random([200, 500], 2))
+    let before = Parallel.threads
+    let results = [1, 2, 3, 8].map { (threads: Int) -> [Float] in
+      Parallel.setThreads(threads)
+      return matrixProduct(a, b).array
+    }
+    Parallel.setThreads(before)
+    #expect(results.allSatisfy { $0 == results[0] })
+  }
+}
