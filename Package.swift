@@ -78,10 +78,16 @@ let package = Package(
     executable("interpolate-generate"),
     executable("model-probe"),
 
-    tests("Tensors"),
+    tests("Tensors", ["COpenBLAS"]),
+    tests("Autodiff"),
     tests("Weights"),
     tests("Models"),
     tests("Checkpoints", ["CHDF5"]),
+    .testTarget(
+      name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
+      resources: [.copy("References")], swiftSettings: settings),
+    tests("Tensors"),
+    tests("Images", ["Tensors"], resources: [.copy("References")]),
     tests("Editing"),
     tests("Commands"),
   ]

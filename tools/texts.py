@@ -11,7 +11,7 @@ TRICKY = [
     "crème brûlée at a café, naïve façade, Ångström",
     "cafe\u0301 in two code points",
     "a dog 🐶 and a family 👨‍👩‍👧‍👦 in 🇫🇷 with 👍🏽",
-    "wait... what?! (really) -- yes; \"quoted\" & <tagged> #1 @home 100% $5 ~/path\\x",
+    'wait... what?! (really) -- yes; "quoted" & <tagged> #1 @home 100% $5 ~/path\\x',
     "it's what they're saying: we've, I'm, he'll, she'd, don't",
     "'s 't 're 've 'm 'll 'd ''s '' 'S",
     "12345 3.14159 2023-10-07 1e-4 ½ ² Ⅷ ٣",
@@ -54,6 +54,4 @@ def random_texts(count: int, seed: int) -> list[str]:
         alphabet = generator.choice(ALPHABETS)
         return "".join(generator.choices(alphabet, k=generator.randint(1, 9)))
 
-    return [
-        "".join(run() + generator.choice(["", " "]) for _ in range(generator.randint(1, 12))) for _ in range(count)
-    ]
+    return ["".join(run() + generator.choice(["", " "]) for _ in range(generator.randint(1, 12))) for _ in range(count)]

@@ -150,8 +150,7 @@ def unet_outputs(folder: Path, inputs: Datasets) -> Iterator[tuple[str, np.ndarr
     """The prediction, the loss and every gradient, one at a time: together they are as large as the model."""
     model = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32).eval()
     sample, timestep, hidden, target = (
-        torch.from_numpy(inputs[f"/unet/{name}"])
-        for name in ("sample", "timestep", "encoder_hidden_states", "target")
+        torch.from_numpy(inputs[f"/unet/{name}"]) for name in ("sample", "timestep", "encoder_hidden_states", "target")
     )
     hidden.requires_grad_()
     prediction = model(sample, timestep, hidden).sample

@@ -5,7 +5,8 @@ import Tensors
 /// The mean of the squared differences of a prediction and its target, a scalar.
 public func meanSquaredError(_ prediction: Variable, _ target: Tensor) -> Variable {
   let value = Tensor(Float(prediction.value.meanSquaredDifference(target)))
-  return Variable(value, from: prediction) { [slot = prediction.slot, input = prediction.value] upper in
+  return Variable(value, from: prediction) {
+    [slot = prediction.slot, input = prediction.value] upper in
     let factor = 2 * upper.scalar / Float(max(1, input.count))
     slot?.receive(Tensor.combination(factor, input, -factor, target))
   }

@@ -14,6 +14,9 @@ public final class GradientSlot {
 
   public init() {}
 
+  /// Forgets the gradient, before the next backward.
+  public func clear() { gradient = nil }
+
   /// Adds an operation's share of the gradient.
   func receive(_ share: Tensor) {
     if let sum = gradient {

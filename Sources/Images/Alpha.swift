@@ -3,7 +3,7 @@
 import Glibc
 
 enum Alpha {
-  /// RGB of RGBA pixels over white, mixed in linear light as libpng does.
+  /// RGB of RGBA pixels over white, mixed in linear light, as light mixes.
   static func onWhite(rgba: [UInt8]) -> [UInt8] {
     var pixels: [UInt8] = []
     pixels.reserveCapacity(rgba.count / 4 * 3)

@@ -155,8 +155,8 @@ public struct ContactSheet: Sendable {
     init(tile: Picture) throws {
       let side = min(tile.width, tile.height)
       let shown = side * ContactSheet.enlargement(width: tile.width, height: tile.height)
-      label = try Font(size: max(16, shown / 11))
-      prompt = try Font(size: max(22, shown / 8))
+      label = try Font(size: max(16, shown / 10))
+      prompt = try Font(size: max(22, shown / 7))
     }
   }
 
@@ -180,7 +180,7 @@ public struct ContactSheet: Sendable {
     let detailLines = detail.map { fonts.label.wrapped($0, width: width - 2 * margin) } ?? []
     let heading =
       promptLines.count * fonts.prompt.lineHeight + detailLines.count * fonts.label.lineHeight
-    let firstRow = margin + heading + gap + labelHeight
+    let firstRow = margin + heading + 2 * gap + labelHeight
     let tops = rows.indices.map { firstRow + $0 * (tile.height + gap) }
     let bottom = firstRow + rows.count * (tile.height + gap) - gap
     return Layout(
@@ -226,6 +226,8 @@ public struct ContactSheet: Sendable {
       width: layout.tile.width + 2 * layout.inset, height: bottom - top + 2 * layout.inset,
       color: Colors.accent)
     sheet.paste(frame, x: left - layout.inset, y: top - layout.inset)
+    let inside = Picture(width: layout.tile.width, height: bottom - top, color: Colors.paper)
+    sheet.paste(inside, x: left, y: top)
     let width = fonts.label.width(of: mark.label)
     let middle = left + (layout.tile.width - width) / 2
     let rightmost = layout.sheet.width - layout.margin - width

@@ -1,6 +1,7 @@
 // PNG files, decoded and encoded by libpng's simplified interface.
 
 import CPNG
+import Glibc
 
 enum PNG {
   /// Decodes a PNG file of any kind to sRGB; what is transparent is put on white.
@@ -28,22 +29,51 @@ enum PNG {
       // Samples of 16 bits without a gamma are sRGB, as every viewer takes them; libpng's own
       // assumption is linear light.
       image.flags |= png_uint_32(PNG_IMAGE_FLAG_16BIT_sRGB)
-      image.format = png_uint_32(PNG_FORMAT_RGB)
-      var white = png_color(red: 255, green: 255, blue: 255)
-      let count = width * height * 3
-      let pixels = try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-        guard png_image_finish_read(&image, &white, buffer.baseAddress, 0, nil) != 0 else {
-          throw ImageError.badData(name, "a damaged PNG: \(message(of: image))")
-        }
-        initialized = count
+      let hasAlpha = image.format & png_uint_32(PNG_FORMAT_FLAG_ALPHA) != 0
+      image.format = png_uint_32(PNG_FORMAT_RGB | (hasAlpha ? PNG_FORMAT_FLAG_ALPHA : 0))
+      let count = width * height * (hasAlpha ? 4 : 3)
+      let header = chunks[0].data.lowerBound
+      if bytes[header + 8] == 16 && bytes[header + 12] == 1 {
+        // libpng (up to 1.6.58 at least, its issue 853) mixes up the rows of interlaced pictures
+        // when it makes 8 bits of 16; as 16 bits of linear light they come right.
+        image.format |= png_uint_32(PNG_FORMAT_FLAG_LINEAR)
+        let linear: [UInt16] = try finish(&image, count, name: name)
+        return Picture(
+          width: width, height: height, pixels: encoded(linear: linear, hasAlpha: hasAlpha))
       }
-      // libpng fills rows that it could not read and goes on; a picture must be whole.
-      guard image.warning_or_error & png_uint_32(PNG_IMAGE_ERROR) == 0 else {
-        throw ImageError.badData(name, "a damaged PNG: \(message(of: image))")
-      }
-      return Picture(width: width, height: height, pixels: pixels)
+      let pixels: [UInt8] = try finish(&image, count, name: name)
+      return Picture(
+        width: width, height: height, pixels: hasAlpha ? Alpha.onWhite(rgba: pixels) : pixels)
     }
     return (picture, orientation)
+  }
+
+  private static func finish<Sample: FixedWidthInteger>(
+    _ image: inout png_image, _ count: Int, name: String
+  ) throws -> [Sample] {
+    try [Sample](unsafeUninitializedCapacity: count) { buffer, initialized in
+      guard png_image_finish_read(&image, nil, buffer.baseAddress, 0, nil) != 0 else {
+        throw ImageError.badData(name, "a damaged PNG: \(message(of: image))")
+      }
+      initialized = count
+    }
+  }
+
+  /// Eight bits of 16 bits of linear light, over white. libpng takes sRGB's curve for a power of
+  /// 2.2, and so does this, which turns libpng's work back.
+  private static func encoded(linear: [UInt16], hasAlpha: Bool) -> [UInt8] {
+    let channels = hasAlpha ? 4 : 3
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(linear.count / channels * 3)
+    for pixel in stride(from: 0, to: linear.count, by: channels) {
+      // Colours are already multiplied by alpha.
+      let white = hasAlpha ? 65_535 - Float(linear[pixel + 3]) : 0
+      for channel in 0..<3 {
+        let light = min((Float(linear[pixel + channel]) + white) / 65_535, 1)
+        pixels.append(UInt8((255 * powf(light, 1 / 2.2)).rounded()))
+      }
+    }
+    return pixels
   }
 
   /// Refuses a file too short to hold its picture: deflate shrinks at most 1032 times, and a row

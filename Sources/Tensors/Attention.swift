@@ -91,7 +91,9 @@ private func softmax(
 ) -> Float {
   var top = Vector(repeating: -.infinity)
   forEachVector(0..<visible) { j, n in
-    if n == 16 { top = top.larger(load(line + j)) } else {
+    if n == 16 {
+      top = top.larger(load(line + j))
+    } else {
       for lane in 0..<n { top[lane] = max(top[lane], line[j + lane]) }
     }
   }

@@ -57,7 +57,9 @@ extension Tensor {
   }
 
   /// `first * a + second * b`, element by element: the line between two embeddings, or a step of a sampler.
-  public static func combination(_ first: Float, _ a: Tensor, _ second: Float, _ b: Tensor) -> Tensor {
+  public static func combination(_ first: Float, _ a: Tensor, _ second: Float, _ b: Tensor)
+    -> Tensor
+  {
     let result = Tensor(uninitialized: a.shape)
     let (u, v) = (Vector(repeating: first), Vector(repeating: second))
     mapElements(a, b, into: result) { u * $0 + v * $1 }
@@ -80,7 +82,8 @@ extension Tensor {
   private func reduce(_ other: Tensor, _ body: (Vector, Vector) -> Vector) -> Double {
     precondition(count == other.count, "\(shape) with \(other.shape)")
     let tasks = (count + elementGrain - 1) / elementGrain
-    return withUnsafeTemporaryAllocation(of: Double.self, capacity: Swift.max(1, tasks)) { partial in
+    return withUnsafeTemporaryAllocation(of: Double.self, capacity: Swift.max(1, tasks)) {
+      partial in
       let (first, second) = (UnsafePointer(pointer), UnsafePointer(other.pointer))
       Parallel.forEachRange(of: count, grain: elementGrain) { range in
         var sum = 0.0
@@ -146,7 +149,8 @@ extension Tensor {
     let pixels = count / (batch * channels)
     let result = Tensor(uninitialized: shape)
     let (source, target) = (UnsafePointer(pointer), result.pointer)
-    Parallel.forEachRange(of: batch * pixels, grain: Swift.max(1, elementGrain / channels)) { rows in
+    Parallel.forEachRange(of: batch * pixels, grain: Swift.max(1, elementGrain / channels)) {
+      rows in
       for row in rows {
         let vector = UnsafePointer(vectors.pointer) + row / pixels * channels
         forEachVector(0..<channels) { j, n in
@@ -277,6 +281,16 @@ extension Tensor {
         }
       }
     }
+    return result
+  }
+}
+
+extension Tensor {
+  /// Each element brought into a range.
+  public func clamped(to range: ClosedRange<Float>) -> Tensor {
+    let result = Tensor(uninitialized: shape)
+    let (low, high) = (Vector(repeating: range.lowerBound), Vector(repeating: range.upperBound))
+    mapElements(self, into: result) { $0.larger(low).smaller(high) }
     return result
   }
 }

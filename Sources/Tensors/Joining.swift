@@ -21,7 +21,8 @@ extension Tensor {
     let (rows, all) = (shape.rows, shape.last)
     precondition(range.lowerBound >= 0 && range.upperBound <= all, "channels \(range) of \(shape)")
     let result = Tensor(uninitialized: Shape(shape.array.dropLast() + [range.count]))
-    Parallel.forEachRange(of: rows, grain: Swift.max(1, 16_384 / Swift.max(1, range.count))) { part in
+    Parallel.forEachRange(of: rows, grain: Swift.max(1, 16_384 / Swift.max(1, range.count))) {
+      part in
       for row in part {
         (result.pointer + row * range.count).update(
           from: pointer + row * all + range.lowerBound, count: range.count)
@@ -49,10 +50,12 @@ extension Tensor {
     let result = Tensor(uninitialized: [batch, height, width, channels])
     Parallel.forEachRange(of: batch * height, grain: 4) { range in
       for line in range {
-        let source = pointer + (line / height * rows + line % height * rows / height) * columns * channels
+        let source =
+          pointer + (line / height * rows + line % height * rows / height) * columns * channels
         let target = result.pointer + line * width * channels
         for x in 0..<width {
-          (target + x * channels).update(from: source + x * columns / width * channels, count: channels)
+          (target + x * channels).update(
+            from: source + x * columns / width * channels, count: channels)
         }
       }
     }

@@ -234,7 +234,8 @@ enum MatrixProduct {
       var k = 0
       if whole == 16 {
         while k + 16 <= length {
-          transpose16x16(source + (j &* stride &+ k), stride, into: target + (k &* width &+ j), width)
+          transpose16x16(
+            source + (j &* stride &+ k), stride, into: target + (k &* width &+ j), width)
           k &+= 16
         }
       }
@@ -602,7 +603,8 @@ public func matrixProduct(
   precondition(inner == rightInner, "a product of \(left.shape) and \(right.shape)")
   precondition(bias == nil || bias!.count == columns, "a bias of \(bias!.shape) on \(columns)")
   let result = target ?? Tensor(uninitialized: [rows, columns])
-  precondition(result.count == rows * columns, "a product of \(rows) by \(columns) in \(result.shape)")
+  precondition(
+    result.count == rows * columns, "a product of \(rows) by \(columns) in \(result.shape)")
   MatrixProduct.run(
     rows: rows, columns: columns, pieces: [Piece(left: 0, right: 0, length: inner)],
     left: LeftOperand(

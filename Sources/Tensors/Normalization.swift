@@ -103,13 +103,15 @@ public func groupNormalization(
       let row = base &+ pixel &* channels
       if silu {
         forEachVector(0..<channels) { j, n in
-          let value = read(source + (row &+ j), n) * read(factor + j, n)
+          let value =
+            read(source + (row &+ j), n) * read(factor + j, n)
             + read(factor + (channels &+ j), n)
           write(Activation.silu.value(value), target + (row &+ j), n)
         }
       } else {
         forEachVector(0..<channels) { j, n in
-          let value = read(source + (row &+ j), n) * read(factor + j, n)
+          let value =
+            read(source + (row &+ j), n) * read(factor + j, n)
             + read(factor + (channels &+ j), n)
           write(value, target + (row &+ j), n)
         }
@@ -212,7 +214,8 @@ public func groupNormalizationGradient(
     for pixel in (part * pixelGrain)..<min(pixels, (part + 1) * pixelGrain) {
       let row = (image &* pixels &+ pixel) &* channels
       forEachVector(0..<channels) { j, n in
-        let normal = read(source + (row &+ j), n) * read(factor + j, n)
+        let normal =
+          read(source + (row &+ j), n) * read(factor + j, n)
           + read(factor + (channels &+ j), n)
         var value = read(target + (row &+ j), n) * read(term + j, n)
         value.addProduct(normal, read(term + (channels &+ j), n))

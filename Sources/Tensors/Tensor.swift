@@ -81,7 +81,8 @@ public struct Tensor: Sendable {
   /// - Precondition: at least one, and all but the outermost extents are equal.
   public init(concatenating tensors: [Tensor]) {
     let inner = tensors[0].shape.array.dropFirst()
-    precondition(tensors.allSatisfy { $0.shape.array.dropFirst() == inner }, "unequal inner extents")
+    precondition(
+      tensors.allSatisfy { $0.shape.array.dropFirst() == inner }, "unequal inner extents")
     self.init(uninitialized: Shape([tensors.reduce(0) { $0 + $1.shape[0] }] + inner))
     var offset = 0
     for tensor in tensors {

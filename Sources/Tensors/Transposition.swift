@@ -58,7 +58,9 @@ extension Tensor {
   /// The transpose of a matrix `[rows, columns]`, as a matrix `[columns, rows]`.
   public func transposed() -> Tensor {
     precondition(shape.rank == 2, "the transpose of a tensor of shape \(shape)")
-    return transposingInner(batch: 1, rows: shape[0], columns: shape[1]).reshaped([shape[1], shape[0]])
+    return transposingInner(batch: 1, rows: shape[0], columns: shape[1]).reshaped([
+      shape[1], shape[0],
+    ])
   }
 
   /// `[batch, channels, height, width]`, the order of PyTorch and of files, as `[batch, height, width, channels]`.
@@ -95,5 +97,35 @@ extension Tensor {
       }
     }
     return result
+  }
+}
+
+extension Tensor {
+  /// A convolution's weights `[outputs, inputs, kernel, kernel]`, PyTorch's order, as
+  /// `[kernel, kernel, inputs, outputs]`.
+  public func outputsLast() -> Tensor {
+    let (outputs, inputs, taps) = (shape[0], shape[1], shape[2] * shape[3])
+    let byInput = reshaped([outputs, inputs * taps]).transposed()  // [inputs, taps, outputs]
+    let result = Tensor(uninitialized: [shape[2], shape[3], inputs, outputs])
+    Parallel.forEach(taps) { tap in
+      for input in 0..<inputs {
+        (result.pointer + (tap * inputs + input) * outputs).update(
+          from: byInput.pointer + (input * taps + tap) * outputs, count: outputs)
+      }
+    }
+    return result
+  }
+
+  /// The inverse of ``outputsLast()``.
+  public func outputsFirst() -> Tensor {
+    let (taps, inputs, outputs) = (shape[0] * shape[1], shape[2], shape[3])
+    let byInput = Tensor(uninitialized: [inputs * taps, outputs])
+    Parallel.forEach(taps) { tap in
+      for input in 0..<inputs {
+        (byInput.pointer + (input * taps + tap) * outputs).update(
+          from: pointer + (tap * inputs + input) * outputs, count: outputs)
+      }
+    }
+    return byInput.transposed().reshaped([outputs, inputs, shape[0], shape[1]])
   }
 }

@@ -116,7 +116,9 @@ func sigmoid(_ x: Vector) -> Vector {
 @inline(__always)
 func errorFunction(_ x: Vector) -> Vector {
   let magnitude = x.replacing(with: -x, where: x .< 0)
-  let t = Vector(repeating: 1) / Vector(repeating: 1).addingProduct(magnitude, Vector(repeating: 0.327_591_1))
+  let t =
+    Vector(repeating: 1)
+    / Vector(repeating: 1).addingProduct(magnitude, Vector(repeating: 0.327_591_1))
   var p = Vector(repeating: 1.061_405_429)
   p = Vector(repeating: -1.453_152_027).addingProduct(p, t)
   p = Vector(repeating: 1.421_413_741).addingProduct(p, t)

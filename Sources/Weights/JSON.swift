@@ -32,7 +32,8 @@ public enum JSON: Equatable, Sendable {
   /// - Parameters:
   ///   - bytes: UTF-8 text.
   ///   - file: the name that errors give.
-  /// - Throws: `LoadingError` for anything else, for a repeated key, and for values nested more than 64 deep.
+  /// - Throws: `LoadingError` for anything else, for a repeated key, and for more than a million
+  ///   values or values nested more than 64 deep.
   public init(parsing bytes: [UInt8], file: String) throws {
     self = try bytes.withUnsafeBufferPointer { try JSON(parsing: $0, file: file) }
   }
@@ -131,10 +132,13 @@ public func readFile(_ url: URL, limit: Int) throws -> [UInt8] {
 
 private struct Parser {
   static let maximumDepth = 64
+  /// Bounds the memory that a small text of many short values could take; a vocabulary has some 50,000.
+  static let maximumCount = 1_000_000
 
   let bytes: UnsafeBufferPointer<UInt8>
   let file: String
   var position = 0
+  var count = 0
 
   init(bytes: UnsafeBufferPointer<UInt8>, file: String) {
     self.bytes = bytes
@@ -183,6 +187,10 @@ private struct Parser {
   private mutating func value(depth: Int) throws -> JSON {
     guard depth <= Self.maximumDepth else {
       throw LoadingError(file: file, "JSON nested more than \(Self.maximumDepth) deep")
+    }
+    count += 1
+    guard count <= Self.maximumCount else {
+      throw LoadingError(file: file, "JSON of more than \(Self.maximumCount) values")
     }
     skipSpace()
     switch next {

@@ -10,6 +10,8 @@ public struct LoadingError: Error, Equatable, CustomStringConvertible {
     case missing
     /// The file was read, and what it says can't be used.
     case malformed
+    /// A file can't be made there.
+    case cannotCreate
     /// The system failed while reading or writing.
     case inputOutput
   }

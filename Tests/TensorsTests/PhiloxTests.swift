@@ -33,7 +33,8 @@ import Testing
   @Test func drawsDependOnSeedStreamAndStepAlone() {
     let first = Philox(seed: 1, stream: .trainingNoise, step: 5).normal([33]).array
     #expect(first == Philox(seed: 1, stream: .trainingNoise, step: 5).normal([33]).array)
-    #expect(Array(first.prefix(7)) == Philox(seed: 1, stream: .trainingNoise, step: 5).normal([7]).array)
+    #expect(
+      Array(first.prefix(7)) == Philox(seed: 1, stream: .trainingNoise, step: 5).normal([7]).array)
     #expect(first != Philox(seed: 2, stream: .trainingNoise, step: 5).normal([33]).array)
     #expect(first != Philox(seed: 1, stream: .samplingNoise, step: 5).normal([33]).array)
     #expect(first != Philox(seed: 1, stream: .trainingNoise, step: 6).normal([33]).array)
