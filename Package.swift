@@ -86,7 +86,6 @@ let package = Package(
     .testTarget(
       name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
       resources: [.copy("References")], swiftSettings: settings),
-    tests("Tensors"),
     tests("Images", ["Tensors"], resources: [.copy("References")]),
     tests("Editing"),
     tests("Commands"),
