@@ -89,5 +89,6 @@ let package = Package(
     tests("Images", ["Tensors"], resources: [.copy("References")]),
     tests("Editing"),
     tests("Commands"),
+    tests("Diffusion", resources: [.copy("Resources")]),
   ]
 )

@@ -1,0 +1,75 @@
+"""Makes Tests/DiffusionTests/Resources/schedule-references.json: what diffusers' schedulers answer.
+
+    pip install torch diffusers==0.42.1
+    python tools/make_schedule_references.py
+
+The "model" of the trajectories is `0.3 * latent + timestep / 5000 - 0.05`, which the Swift tests have too.
+"""
+
+import json
+import pathlib
+
+import torch
+from diffusers import DDIMInverseScheduler, DDIMScheduler
+
+STABLE_DIFFUSION = dict(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+CONFIGURATIONS = [
+    dict(STABLE_DIFFUSION, steps_offset=1, set_alpha_to_one=False, clip_sample=False),
+    dict(STABLE_DIFFUSION, steps_offset=1, set_alpha_to_one=False, clip_sample=False,
+         prediction_type="v_prediction"),
+    dict(STABLE_DIFFUSION, clip_sample=False, prediction_type="v_prediction",
+         rescale_betas_zero_snr=True, timestep_spacing="trailing"),
+    dict(beta_schedule="linear", clip_sample=False, prediction_type="sample",
+         timestep_spacing="linspace"),
+    dict(beta_schedule="squaredcos_cap_v2", num_train_timesteps=300, clip_sample=True,
+         clip_sample_range=0.9),
+]
+STEPS = [1, 3, 7, 20, 50, 96, 299]
+LATENT = [-1.7, -0.9, -0.4, 0.0, 0.3, 0.8, 1.2, 2.1]
+
+
+def model(latent, timestep):
+    return 0.3 * latent + float(timestep) / 5000 - 0.05
+
+
+def walk(scheduler, steps):
+    scheduler.set_timesteps(steps)
+    latent = torch.tensor(LATENT)
+    for timestep in scheduler.timesteps:
+        latent = scheduler.step(model(latent, timestep), int(timestep), latent, return_dict=False)[0]
+    return latent.tolist()
+
+
+def reference(configuration):
+    scheduler = DDIMScheduler(**configuration)
+    total = scheduler.config.num_train_timesteps
+    result = {
+        "configuration": dict(scheduler.config),
+        "alphas": [[t, float(scheduler.alphas_cumprod[t])] for t in range(0, total, 37)]
+        + [[total - 1, float(scheduler.alphas_cumprod[-1])]],
+        "final_alpha": float(scheduler.final_alpha_cumprod),
+        "timesteps": [],
+        "sampled": walk(scheduler, 20),
+    }
+    for steps in STEPS:
+        scheduler.set_timesteps(steps)
+        result["timesteps"].append([steps, scheduler.timesteps.tolist()])
+    # The inverse scheduler has no linspace spacing.
+    if scheduler.config.timestep_spacing != "linspace":
+        result["inverted"] = walk(DDIMInverseScheduler(**configuration), 20)
+    timesteps = torch.tensor([0, total // 3, total - 1])
+    clean = torch.tensor(LATENT[:6]).reshape(3, 2)
+    noise = torch.tensor(LATENT[2:]).reshape(3, 2)
+    result["noisy"] = scheduler.add_noise(clean, noise, timesteps).flatten().tolist()
+    result["velocity"] = scheduler.get_velocity(clean, noise, timesteps).flatten().tolist()
+    return result
+
+
+if __name__ == "__main__":
+    place = pathlib.Path(__file__).parent.parent / "Tests/DiffusionTests/Resources"
+    place.mkdir(parents=True, exist_ok=True)
+    references = {"latent": LATENT, "schedules": [reference(c) for c in CONFIGURATIONS]}
+    for schedule in references["schedules"]:
+        schedule["configuration"].pop("_use_default_values", None)
+    text = json.dumps(references, separators=(",", ":"))
+    (place / "schedule-references.json").write_text(text + "\n")
