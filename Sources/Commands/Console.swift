@@ -87,6 +87,13 @@ public final class Console {
       emit(["event": "saved", "file": file, "step": step])
     case .wrote(let file):
       emit(["event": "wrote", "file": file])
+    case .plan(let plan):
+      clearBar()
+      emit([
+        "event": "plan", "stage": plan.stage.rawValue, "step": plan.step, "steps": plan.steps,
+        "seconds": plan.seconds, "memory": plan.memory,
+      ])
+      if !style.json { output(Self.describe(plan) + "\n") }
     case .finished(let result):
       clearBar()
       emit([
@@ -168,6 +175,13 @@ public final class Console {
     if let data = try? JSONSerialization.data(withJSONObject: object, options: options) {
       output(String(decoding: data, as: UTF8.self) + "\n")
     }
+  }
+
+  private static func describe(_ plan: StagePlan) -> String {
+    let time = ProgressMeter.describe(seconds: plan.seconds)
+    let memory = String(format: "%.1f GB", Double(plan.memory) / 1e9)
+    return "\(plan.stage.rawValue): would do steps \(plan.step + 1) to \(plan.steps), "
+      + "in about \(time) and \(memory)"
   }
 
   private func clearBar() {

@@ -14,6 +14,17 @@ public struct Difference: Equatable, Sendable {
 struct StageIdentity: Equatable {
   var entries: [(name: String, value: String)]
 
+  /// What both training stages depend on, in the order in which differences are told.
+  static func common(_ header: CheckpointHeader) -> [(name: String, value: String)] {
+    [
+      ("photograph", "SHA-256 \(header.imageDigest.prefix(12))"),
+      ("sentence", "\"\(header.settings.prompt)\""),
+      ("base", "SHA-256 \(header.baseDigest.prefix(12))"),
+      ("fit", header.settings.fit.rawValue),
+      ("size", header.settings.size?.description ?? "the base's"),
+    ]
+  }
+
   static func == (left: StageIdentity, right: StageIdentity) -> Bool {
     differences(saved: left, asked: right).isEmpty
   }
@@ -38,6 +49,3 @@ struct StageIdentity: Equatable {
     )
   }
 }
-
-/// A digest as messages show it.
-func short(digest: String) -> String { String(digest.prefix(12)) }

@@ -2,6 +2,7 @@
 
 import Checkpoints
 import Images
+import Layers
 import Tensors
 
 /// The content of embedding.h5.
@@ -13,9 +14,8 @@ struct EmbeddingCheckpoint {
   var target: Tensor
   /// The embedding that was optimised for the photograph, `[tokens, width]`.
   var optimized: Tensor
-  /// Adam's averages of the gradient and of its square, `[tokens, width]` each.
-  var firstMoment: Tensor
-  var secondMoment: Tensor
+  /// Adam's running moments of the gradient, `[tokens, width]` each.
+  var moments: Adam.Moments
   /// The loss of each step done.
   var losses: [Float]
   /// The photograph, fitted to the model's size.
@@ -32,7 +32,7 @@ struct EmbeddingCheckpoint {
   /// - Throws: `StoreError`; what was at `path` is then still there. `EditingError`, `internalError`, where the state
   ///   holds something that is not a finite number.
   func save(to path: String) throws -> String {
-    guard optimized.isFinite, firstMoment.isFinite, secondMoment.isFinite else {
+    guard optimized.isFinite, moments.mean.isFinite, moments.variance.isFinite else {
       throw EditingError(
         .internalError,
         "\(path): the embedding is no longer finite after step \(header.step); it was not saved, "
@@ -43,8 +43,8 @@ struct EmbeddingCheckpoint {
       datasets: [
         "/embedding/target": .floats(target),
         "/embedding/optimized": .floats(optimized),
-        "/optimizer/first_moment": .floats(firstMoment),
-        "/optimizer/second_moment": .floats(secondMoment),
+        "/optimizer/first_moment": .floats(moments.mean),
+        "/optimizer/second_moment": .floats(moments.variance),
         "/history/loss": .floats(Tensor(losses, [losses.count])),
         "/image/pixels": .bytes(picture.pixels, shape: [picture.height, picture.width, 3]),
       ]
@@ -60,8 +60,9 @@ extension EmbeddingCheckpoint {
     target = try file.tensor("/embedding/target", shape: [nil, nil])
     let shape = target.shape.array
     optimized = try file.tensor("/embedding/optimized", shape: shape)
-    firstMoment = try file.tensor("/optimizer/first_moment", shape: shape)
-    secondMoment = try file.tensor("/optimizer/second_moment", shape: shape)
+    moments = Adam.Moments(
+      mean: try file.tensor("/optimizer/first_moment", shape: shape),
+      variance: try file.tensor("/optimizer/second_moment", shape: shape))
     losses = try file.tensor("/history/loss", shape: [header.step]).array
     let (pixels, size) = try file.bytes("/image/pixels", shape: [nil, nil, 3])
     guard let wanted = header.settings.size, size.array == [wanted.height, wanted.width, 3] else {

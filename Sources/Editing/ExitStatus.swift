@@ -1,5 +1,10 @@
 // How a run ends: the exit codes of sysexits.h that the programs use, and the error that carries one.
 
+import Checkpoints
+import Diffusion
+import Images
+import Weights
+
 /// What an ended program tells its caller, in the numbers of sysexits.h.
 public enum ExitStatus: Int32, Sendable {
   case success = 0
@@ -33,6 +38,20 @@ public struct EditingError: Error, Equatable, CustomStringConvertible {
 extension ExitStatus {
   /// The exit code that goes with an error of any module.
   public init(of error: any Error) {
-    self = (error as? EditingError)?.status ?? .internalError
+    switch error {
+    case let error as EditingError: self = error.status
+    case let error as StoreError: self = ExitStatus(rawValue: error.exitCode) ?? .internalError
+    case let error as ImageError:
+      self = error.kind == .noInput ? .noInput : .badData
+    case let error as LoadingError:
+      switch error.kind {
+      case .missing: self = .noInput
+      case .malformed: self = .badData
+      case .cannotCreate: self = .cannotCreate
+      case .inputOutput: self = .inputOutput
+      }
+    case is ScheduleError: self = .usage
+    default: self = .internalError
+    }
   }
 }

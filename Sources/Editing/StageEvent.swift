@@ -55,6 +55,26 @@ public struct StageResult: Equatable, Sendable {
   }
 }
 
+/// What a stage would do.
+public struct StagePlan: Equatable, Sendable {
+  public var stage: Stage
+  /// Steps done already.
+  public var step: Int
+  public var steps: Int
+  /// The time that the steps left take, in seconds, by a measurement.
+  public var seconds: Double
+  /// The memory that they take, in bytes.
+  public var memory: Int
+
+  public init(stage: Stage, step: Int, steps: Int, seconds: Double, memory: Int) {
+    self.stage = stage
+    self.step = step
+    self.steps = steps
+    self.seconds = seconds
+    self.memory = memory
+  }
+}
+
 /// Something that a stage tells.
 public enum StageEvent: Equatable, Sendable {
   /// For a person to know.
@@ -66,5 +86,7 @@ public enum StageEvent: Equatable, Sendable {
   case saved(file: String, step: Int)
   /// A picture or another result was written.
   case wrote(file: String)
+  /// What a dry run found out.
+  case plan(StagePlan)
   case finished(StageResult)
 }

@@ -1,6 +1,7 @@
 // weights.h5: what the second stage has reached.
 
 import Checkpoints
+import Layers
 import Tensors
 
 /// The content of weights.h5.
@@ -12,11 +13,12 @@ struct WeightsCheckpoint {
   var embeddingDigest: String
   /// The denoiser's weights by diffusers' names, in diffusers' shapes.
   var weights: [String: Tensor]
-  /// Adam's averages of the gradient and of its square, by the same names, in the shapes that the program computes with.
-  var firstMoments: [String: Tensor]
-  var secondMoments: [String: Tensor]
+  /// Adam's running moments of the gradient by the same names, in the shapes that the program computes with.
+  var moments: [String: Adam.Moments]
   /// The loss of each step done.
   var losses: [Float]
+  /// The SHA-256 of the file that this was read from; nil where it was not read from one.
+  var digest: String?
 
   /// - Returns: the SHA-256 of the file.
   /// - Throws: `StoreError`; what was at `path` is then still there. `EditingError`, `internalError`, where the state
@@ -41,8 +43,8 @@ struct WeightsCheckpoint {
 
   private var groups: [(path: String, tensors: [String: Tensor])] {
     [
-      ("/unet", weights), ("/optimizer/first_moment", firstMoments),
-      ("/optimizer/second_moment", secondMoments),
+      ("/unet", weights), ("/optimizer/first_moment", moments.mapValues(\.mean)),
+      ("/optimizer/second_moment", moments.mapValues(\.variance)),
     ]
   }
 }
@@ -61,8 +63,12 @@ extension WeightsCheckpoint {
     header = try CheckpointHeader(file, format: Self.format)
     embeddingDigest = try file.string("embedding_digest")
     weights = try tensors("/unet")
-    firstMoments = try tensors("/optimizer/first_moment")
-    secondMoments = try tensors("/optimizer/second_moment")
+    let variances = try tensors("/optimizer/second_moment")
+    moments = try Dictionary(
+      uniqueKeysWithValues: tensors("/optimizer/first_moment").compactMap { name, mean in
+        variances[name].map { (name, Adam.Moments(mean: mean, variance: $0)) }
+      })
+    digest = file.digest
     losses = try file.tensor("/history/loss", shape: [header.step]).array
   }
 }
