@@ -81,7 +81,7 @@ let package = Package(
     tests("Tensors", ["COpenBLAS"]),
     tests("Autodiff"),
     tests("Weights"),
-    tests("Models"),
+    tests("Models", resources: [.copy("Resources")]),
     tests("Checkpoints", ["CHDF5"]),
     .testTarget(
       name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
