@@ -112,3 +112,23 @@ extension PictureSize: ExpressibleByArgument {
     self.init(width: width, height: height)
   }
 }
+
+/// The alphas of a sweep, "0,0.5,1" or "0:1:0.1".
+public struct AlphaList: ExpressibleByArgument {
+  public let values: [Double]
+
+  public init?(argument: String) {
+    guard let values = NumberList.alphas(argument) else { return nil }
+    self.values = values
+  }
+}
+
+/// The seeds of a sweep, "0,1,2".
+public struct SeedList: ExpressibleByArgument {
+  public let values: [UInt64]
+
+  public init?(argument: String) {
+    guard let values = NumberList.seeds(argument) else { return nil }
+    self.values = values
+  }
+}

@@ -80,11 +80,15 @@ struct Base {
     return SHA256Text.digest(of: lines.joined().utf8)
   }
 
+  /// - Throws: `LoadingError`.
+  func tokenizer() throws -> CLIPTokenizer {
+    try CLIPTokenizer(folder: URL(fileURLWithPath: path).appendingPathComponent("tokenizer"))
+  }
+
   /// The embeddings of sentences, `[sentences, tokens, width]`, and what was cut off of those that are too long.
   /// - Throws: `LoadingError`; `EditingError` where tokenizer and text encoder don't fit together.
   func embeddings(of sentences: [String]) throws -> (tensor: Tensor, cuts: [String]) {
-    let tokenizer = try CLIPTokenizer(
-      folder: URL(fileURLWithPath: path).appendingPathComponent("tokenizer"))
+    let tokenizer = try tokenizer()
     let encoder = try folder.textEncoder()
     guard tokenizer.vocabularySize <= encoder.configuration.vocabularySize,
       tokenizer.maximumLength <= encoder.configuration.maximumLength

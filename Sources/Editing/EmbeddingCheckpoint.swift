@@ -23,9 +23,10 @@ struct EmbeddingCheckpoint {
 
   /// A digest of what the next stages depend on.
   var digest: String {
-    SHA256Text.digest(of: [target, optimized].flatMap { tensor in
-      UnsafeRawBufferPointer(start: tensor.pointer, count: tensor.count * 4)
-    })
+    SHA256Text.digest(
+      of: [target, optimized].flatMap { tensor in
+        UnsafeRawBufferPointer(start: tensor.pointer, count: tensor.count * 4)
+      })
   }
 
   /// - Returns: the SHA-256 of the file.

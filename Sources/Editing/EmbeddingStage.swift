@@ -24,7 +24,8 @@ public enum EmbeddingStage {
       let files: [String: String]
     }
     var settings = try run.settings(saved: nil)
-    let neutral = EditSettings(published: settings.image, prompt: settings.prompt, base: settings.base)
+    let neutral = EditSettings(
+      published: settings.image, prompt: settings.prompt, base: settings.base)
     (settings.finetune, settings.generate) = (neutral.finetune, neutral.generate)
     let files = FileStates.of([settings.image] + FileStates.files(inBase: settings.base))
     return try SettingsJSON.encode(Printed(settings: settings, files: files), pretty: true)
@@ -73,7 +74,7 @@ public enum EmbeddingStage {
     private static func read(_ path: String, isOptional: Bool) throws -> EmbeddingCheckpoint? {
       do {
         return try EmbeddingCheckpoint(contentsOf: path)
-      } catch where isOptional {
+      } catch  where isOptional {
         return nil
       } catch {
         throw EditingError(ExitStatus(of: error), "\(error); --restart begins anew")
@@ -81,11 +82,12 @@ public enum EmbeddingStage {
     }
 
     private static func identity(_ header: CheckpointHeader) -> StageIdentity {
-      StageIdentity(entries: StageIdentity.common(header) + [
-        ("seed", "\(header.settings.seed)"),
-        ("learning rate", "\(header.settings.embedding.learningRate)"),
-        ("batch", "\(header.settings.embedding.batch)"),
-      ])
+      StageIdentity(
+        entries: StageIdentity.common(header) + [
+          ("seed", "\(header.settings.seed)"),
+          ("learning rate", "\(header.settings.embedding.learningRate)"),
+          ("batch", "\(header.settings.embedding.batch)"),
+        ])
     }
 
     private func header(step: Int) -> CheckpointHeader {

@@ -34,7 +34,8 @@ struct EmbeddingTrainer {
   /// Adam's state.
   var moments: Adam.Moments {
     adam.moments[Self.name]
-      ?? Adam.Moments(mean: Tensor(zeros: embedding.shape), variance: Tensor(zeros: embedding.shape))
+      ?? Adam.Moments(
+        mean: Tensor(zeros: embedding.shape), variance: Tensor(zeros: embedding.shape))
   }
 
   /// Trains one step and gives its loss. A loss that is not finite changes nothing.

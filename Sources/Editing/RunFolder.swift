@@ -12,11 +12,10 @@ public struct RunFolder: Equatable, Sendable {
     self.path = path
   }
 
-  /// The folder of a request where none is given: `checkpoints/NAME` in the working folder, NAME being the request's
+  /// The path of a request's folder where none is given: `checkpoints/NAME` in the working folder, NAME being the request's
   /// name without its extension.
-  public init(ofRequestAt request: String) {
-    let name = URL(fileURLWithPath: request).deletingPathExtension().lastPathComponent
-    self.init(path: "checkpoints/\(name)")
+  public static func path(ofRequestAt request: String) -> String {
+    "checkpoints/\(URL(fileURLWithPath: request).deletingPathExtension().lastPathComponent)"
   }
 
   public var embedding: String { file("embedding.h5") }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct RunFolderTests {
   @Test func filesAreNamedAfterWhatTheyHold() {
-    let folder = RunFolder(ofRequestAt: "prompts/horse.v2.yaml")
+    let folder = RunFolder(path: RunFolder.path(ofRequestAt: "prompts/horse.v2.yaml"))
     #expect(folder.path == "checkpoints/horse.v2")
     #expect(folder.embedding == "checkpoints/horse.v2/embedding.h5")
     #expect(RunFolder(path: "a/").edit(alpha: 0.7, seed: 3) == "a/edits/alpha-0.70-seed-3.png")
