@@ -16,6 +16,10 @@ let settings: [SwiftSetting] = [
   ]),
 ]
 
+func library(_ name: String, _ pkgConfig: String, package: String) -> Target {
+  .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
@@ -51,13 +55,12 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
-    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-    .systemLibrary(name: "CJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
-    .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
-    .systemLibrary(name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
-
+    library("CPNG", "libpng", package: "libpng-dev"),
+    library("CJPEG", "libturbojpeg", package: "libturbojpeg0-dev"),
+    library("CWebP", "libwebp", package: "libwebp-dev"),
+    library("CFreeType", "freetype2", package: "libfreetype-dev"),
+    library("COpenBLAS", "openblas", package: "libopenblas-dev"),
+    library("CHDF5", "hdf5", package: "libhdf5-dev"),
     .systemLibrary(name: "CProcessor"),
 
     module("Tensors", ["COpenBLAS", "CProcessor"]),
@@ -77,18 +80,23 @@ let package = Package(
     executable("model-finetune"),
     executable("interpolate-generate"),
     executable("model-probe"),
+    .executableTarget(
+      name: "speed-bench",
+      dependencies: ["Models", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: settings),
 
     tests("Tensors", ["COpenBLAS"]),
     tests("Autodiff"),
     tests("Weights"),
     tests("Models", resources: [.copy("Resources")]),
+    tests("Diffusion", resources: [.copy("Resources")]),
     tests("Checkpoints", ["CHDF5"]),
+    tests("Images", ["Tensors"], resources: [.copy("References")]),
     .testTarget(
       name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
       resources: [.copy("References")], swiftSettings: settings),
-    tests("Images", ["Tensors"], resources: [.copy("References")]),
-    tests("Editing"),
-    tests("Commands"),
-    tests("Diffusion", resources: [.copy("Resources")]),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    tests("Editing", ["TestSupport"]),
+    tests("Commands", ["TestSupport"]),
   ]
 )

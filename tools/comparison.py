@@ -14,8 +14,9 @@ OUTPUT_LIMIT = 1e-4
 GRADIENT_LIMIT = 1e-3
 SAMPLER_LIMIT = 1e-3
 
-# A gradient that is nothing in exact arithmetic is rounding in float32: it is measured against the part's largest.
-GRADIENT_FLOOR = 1e-6
+# A gradient this many times smaller than the part's largest is none in exact arithmetic, and rounding in float32: it
+# need be no more than as small.
+VANISHING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,22 @@ def compare(base: str, expected: Path, found: Path) -> list[Row]:
             largest[kind] = max(largest[kind], float(np.abs(probe_files.read(ours, name)).max()))
         for name in wanted:
             kind = kind_of(name)
-            floor = GRADIENT_FLOOR * largest[kind] if kind.endswith("gradients") else 0
             value = probe_files.read(theirs, name) if name in theirs else None
-            errors[kind][name] = difference(probe_files.read(ours, name), value, floor)
+            errors[kind][name] = difference(probe_files.read(ours, name), value, largest[kind])
         for name in set(given) - set(wanted):
             errors[kind_of(name)][f"{name} (not asked for)"] = float("inf")
     return [worst(base, kind, of_kind) for kind, of_kind in errors.items()]
 
 
-def difference(expected: np.ndarray, found: np.ndarray | None, floor: float) -> float:
+def difference(expected: np.ndarray, found: np.ndarray | None, largest: float) -> float:
+    """The error of one tensor; `largest` is the largest expected value of its kind."""
     if found is None or found.shape != expected.shape or not np.isfinite(found).all():
         return float("inf")
     if expected.dtype.kind == "i":
         return float((expected != found).sum())
-    scale = max(float(np.abs(expected).max()), floor)
+    scale = float(np.abs(expected).max())
+    if scale < VANISHING * largest:
+        scale = VANISHING * largest / GRADIENT_LIMIT
     return float(np.abs(expected.astype(np.float64) - found).max()) / scale
 
 

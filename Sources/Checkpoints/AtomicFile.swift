@@ -37,7 +37,7 @@ public enum AtomicFile {
   public static func keepPrevious(_ path: String, system: any SystemCalls = PosixCalls())
     throws(StoreError)
   {
-    guard system.rename(path, path + ".previous") == 0 else {
+    guard OpenFile.uninterrupted({ Int(system.rename(path, path + ".previous")) }) == 0 else {
       let code = errno
       if code == ENOENT { return }
       throw StoreError(.inputOutput, path, "can't be renamed to \(path).previous", errno: code)
@@ -85,7 +85,7 @@ enum PartialFile {
         throw error
       }
       try file.close()
-      guard system.rename(partial, path) == 0 else {
+      guard OpenFile.uninterrupted({ Int(system.rename(partial, path)) }) == 0 else {
         throw StoreError(.inputOutput, path, "can't be put in place", errno: errno)
       }
     } catch {

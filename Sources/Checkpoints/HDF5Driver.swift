@@ -5,25 +5,72 @@ import CHDF5
 import Synchronization
 
 /// A file in HDF5's hands.
+///
+/// The library's own handling of failed transfers frees memory twice in places (1.10.8), so it is not shown any: a
+/// failure is kept here, the library is told that all went well, and who called it asks here.
 final class DriverFile: @unchecked Sendable {
   let file: OpenFile
-  /// The first failure. From then on writes are dropped, so that the library can wind up; the file is given up.
-  var failure: StoreError?
+  /// The first failure. From then on writes are dropped; the file is given up.
+  private(set) var failure: StoreError?
   fileprivate var size: Int
+  /// All of a file that is read and not large.
+  private let image: [UInt8]?
 
-  init(_ file: OpenFile) throws(StoreError) {
+  /// A larger file is read piece by piece; a failure in its data is kept as said above, only one in its structure, which
+  /// was read without failure just before to prove the file, reaches the library.
+  private static let largestImage = 64 << 20
+
+  /// A new file that is to be written.
+  init(writing file: OpenFile) {
     self.file = file
-    self.size = try file.size()
+    self.size = 0
+    self.image = nil
   }
 
-  fileprivate func attempt(_ body: () throws(StoreError) -> Void) -> herr_t {
-    do {
-      try body()
-      return 0
-    } catch {
-      failure = failure ?? error
-      return -1
+  /// A file that is to be read.
+  init(reading file: OpenFile) throws(StoreError) {
+    self.file = file
+    self.size = try file.size()
+    guard size <= Self.largestImage else {
+      self.image = nil
+      return
     }
+    var image: [UInt8] = []
+    image.reserveCapacity(size)
+    try file.forEachPiece(from: 0, to: size) { image += $0 }
+    self.image = image
+  }
+
+  fileprivate func read(_ target: UnsafeMutableRawBufferPointer, at offset: Int, isRaw: Bool)
+    -> herr_t
+  {
+    guard target.count <= size, offset <= size - target.count else { return -1 }
+    if let image {
+      image.withUnsafeBytes {
+        target.copyMemory(from: .init(rebasing: $0[offset...].prefix(target.count)))
+      }
+      return 0
+    }
+    attempt { () throws(StoreError) in try file.read(into: target, at: offset) }
+    guard failure != nil else { return 0 }
+    target.initializeMemory(as: UInt8.self, repeating: 0)
+    return isRaw ? 0 : -1
+  }
+
+  fileprivate func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+    attempt { () throws(StoreError) in try file.write(bytes, at: offset) }
+    size = max(size, offset + bytes.count)
+  }
+
+  fileprivate func truncate(to newSize: Int) {
+    guard newSize != size else { return }
+    attempt { () throws(StoreError) in try file.truncate(to: newSize) }
+    size = newSize
+  }
+
+  private func attempt(_ body: () throws(StoreError) -> Void) {
+    guard failure == nil else { return }
+    do { try body() } catch { failure = error }
   }
 }
 
@@ -45,11 +92,29 @@ enum HDF5Driver {
     guard let access = Identifier(H5Pcreate(hdf5_file_access()), H5Pclose),
       H5Pset_driver(access.id, driver, &key) >= 0,
       H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG) >= 0,
-      H5Pset_libver_bounds(access.id, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0
+      H5Pset_libver_bounds(access.id, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0,
+      keepStructureCached(access)
     else {
       throw StoreError(.inputOutput, "\(file.file.path): HDF5: \(HDF5.lastMessage())")
     }
     return try body(access)
+  }
+
+  /// Lets the cache of a file's structure grow as far as it may from the start. So nothing of a file that is written is
+  /// pushed out and read again: a write that was dropped is never missed.
+  private static func keepStructureCached(_ access: Identifier) -> Bool {
+    var configuration = H5AC_cache_config_t()
+    configuration.version = H5AC__CURR_CACHE_CONFIG_VERSION
+    guard H5Pget_mdc_config(access.id, &configuration) >= 0 else { return false }
+    let largest = 128 << 20
+    configuration.set_initial_size = true
+    configuration.initial_size = largest
+    configuration.min_size = largest
+    configuration.max_size = largest
+    configuration.incr_mode = H5C_incr__off
+    configuration.flash_incr_mode = H5C_flash_incr__off
+    configuration.decr_mode = H5C_decr__off
+    return H5Pset_mdc_config(access.id, &configuration) >= 0
   }
 
   private static func file(_ pointer: UnsafePointer<H5FD_t>?) -> DriverFile? {
@@ -78,12 +143,7 @@ enum HDF5Driver {
       guard let key = H5Pget_driver_info(access)?.loadUnaligned(as: UInt64.self),
         let file = files.withLock({ $0.open[key] })
       else { return nil }
-      if flags & hdf5_truncate() != 0 {
-        guard file.attempt({ () throws(StoreError) in try file.file.truncate(to: 0) }) == 0 else {
-          return nil
-        }
-        file.size = 0
-      }
+      if flags & hdf5_truncate() != 0 { file.truncate(to: 0) }
       let opened = UnsafeMutablePointer<hdf5_driver_file>.allocate(capacity: 1)
       opened.initialize(to: hdf5_driver_file())
       opened.pointee.key = key
@@ -110,35 +170,26 @@ enum HDF5Driver {
     description.get_eof = { pointer, _ in
       file(pointer).map { haddr_t($0.size) } ?? hdf5_undefined_address()
     }
-    description.read = { pointer, _, _, address, size, target in
+    description.read = { pointer, kind, _, address, size, target in
       guard let file = file(pointer), let target, let offset = Int(exactly: address) else {
         return -1
       }
-      guard file.failure == nil, size <= file.size, offset <= file.size - size else { return -1 }
-      return file.attempt { () throws(StoreError) in
-        let bytes = UnsafeMutableRawBufferPointer(start: target, count: size)
-        try file.file.read(into: bytes, at: offset)
-      }
+      let bytes = UnsafeMutableRawBufferPointer(start: target, count: size)
+      return file.read(bytes, at: offset, isRaw: kind == H5FD_MEM_DRAW)
     }
     description.write = { pointer, _, _, address, size, source in
       guard let file = file(pointer), let source, let offset = Int(exactly: address) else {
         return -1
       }
-      guard file.failure == nil else { return 0 }
-      return file.attempt { () throws(StoreError) in
-        try file.file.write(UnsafeRawBufferPointer(start: source, count: size), at: offset)
-        file.size = max(file.size, offset + size)
-      }
+      file.write(UnsafeRawBufferPointer(start: source, count: size), at: offset)
+      return 0
     }
     description.truncate = { pointer, _, _ in
       guard let file = file(pointer), let own = own(pointer),
         let end = Int(exactly: own.pointee.end_of_allocation)
       else { return -1 }
-      guard file.failure == nil, end != file.size else { return 0 }
-      return file.attempt { () throws(StoreError) in
-        try file.file.truncate(to: end)
-        file.size = end
-      }
+      file.truncate(to: end)
+      return 0
     }
     return H5FDregister(&description)
   }()

@@ -40,7 +40,7 @@ extension StoreFile {
       throw StoreError(.badData, "\(path): has the SHA-256 \(digest), wanted \(expectedDigest)")
     }
     return try HDF5.exclusively { () throws(StoreError) -> StoreFile in
-      let source = try DriverFile(file)
+      let source = try DriverFile(reading: file)
       return try HDF5Driver.withAccess(to: source) { access throws(StoreError) -> StoreFile in
         var reader = StoreReader(source: source, size: try file.size())
         var content = try reader.read(access: access, where: isWanted)
@@ -224,9 +224,9 @@ struct StoreReader {
     let element = try element(type, datasetPath)
     let space = try identifier(H5Dget_space(dataset.id), H5Sclose, datasetPath)
     let shape = try shape(of: space, datasetPath)
+    try checkStorageLayout(dataset, datasetPath, elementByteCount: H5Tget_size(type.id))
     try checkStorage(
       dataset, datasetPath, shape: shape, elementByteCount: H5Tget_size(type.id))
-    try checkStorageLayout(dataset, datasetPath, elementByteCount: H5Tget_size(type.id))
 
     let all = hdf5_whole_space()
     func read(_ type: hid_t, _ target: UnsafeMutableRawPointer) -> herr_t {
@@ -420,12 +420,14 @@ struct StoreReader {
   private func identifier(
     _ id: hid_t, _ closer: @escaping @convention(c) (hid_t) -> herr_t, _ what: String
   ) throws(StoreError) -> Identifier {
-    guard let identifier = Identifier(id, closer) else { throw failed(what) }
+    guard let identifier = Identifier(id, closer), source.failure == nil else {
+      throw failed(what)
+    }
     return identifier
   }
 
   private func check(_ status: herr_t, _ what: String) throws(StoreError) {
-    guard status >= 0 else { throw failed(what) }
+    guard status >= 0, source.failure == nil else { throw failed(what) }
   }
 
   private func failed(_ what: String) -> StoreError {

@@ -20,7 +20,7 @@ extension StoreFile {
     try checkContent(path)
     return try PartialFile.publish(at: path, system: system) { file throws(StoreError) in
       try HDF5.exclusively { () throws(StoreError) in
-        let target = try DriverFile(file)
+        let target = DriverFile(writing: file)
         try HDF5Driver.withAccess(to: target) { access throws(StoreError) in
           try StoreWriter(target: target, path: path).write(self, access: access)
         }
@@ -40,11 +40,18 @@ extension StoreFile {
     func check(_ text: String, _ owner: String) throws(StoreError) {
       if text.utf8.contains(0) { throw refuse("\(owner): a string with a NUL can't be saved") }
     }
+    for path in groupAttributes.keys where datasets[path] != nil {
+      throw refuse("\(path): both a group and a dataset")
+    }
     for path in Array(datasets.keys) + Array(groupAttributes.keys) {
       let parts = path.split(separator: "/", omittingEmptySubsequences: false)
       guard parts.count >= 2, parts[0].isEmpty,
         !parts.dropFirst().contains(where: { $0.isEmpty || $0 == "." || $0 == ".." })
       else { throw refuse("\(path): wanted a path such as /group/name") }
+      for count in 2..<parts.count {
+        let parent = parts[..<count].joined(separator: "/")
+        if datasets[parent] != nil { throw refuse("\(path): lies in \(parent), a dataset") }
+      }
       try check(path, path)
     }
     for (path, dataset) in datasets {
@@ -151,8 +158,8 @@ struct StoreWriter {
     case .strings(let values, let shape):
       let type = try stringType()
       let text = CStrings(values)
-      // In the file, a string of variable length is a reference of 16 bytes.
-      try create(path, type.id, 16, shape, in: file).write(type.id, text.pointers, self)
+      // HDF5 takes no checksums of strings of variable length; the header's covers them.
+      try create(path, type.id, nil, shape, in: file).write(type.id, text.pointers, self)
     }
   }
 
@@ -171,7 +178,7 @@ struct StoreWriter {
   }
 
   private func create(
-    _ path: String, _ type: hid_t, _ elementByteCount: Int, _ shape: Shape, in file: Identifier
+    _ path: String, _ type: hid_t, _ elementByteCount: Int?, _ shape: Shape, in file: Identifier
   ) throws(StoreError) -> NewDataset {
     let creation = try identifier(H5Pcreate(hdf5_dataset_create()), H5Pclose, "creation list")
     try check(H5Pset_obj_track_times(creation.id, false), "creation list")
@@ -181,7 +188,9 @@ struct StoreWriter {
         ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(extents.count), extents, nil),
       H5Sclose, path)
     // Only chunked data can have checksums, and a scalar or an empty array has no chunks.
-    if let chunk = Self.chunk(of: shape, elementByteCount: elementByteCount) {
+    if let elementByteCount,
+      let chunk = Self.chunk(of: shape, elementByteCount: elementByteCount)
+    {
       try check(H5Pset_chunk(creation.id, Int32(chunk.count), chunk.map { hsize_t($0) }), path)
       try check(H5Pset_fletcher32(creation.id), path)
     }

@@ -149,7 +149,8 @@ struct OpenFile: Sendable {
     StoreError(.inputOutput, path, what, errno: errno)
   }
 
-  private static func uninterrupted(_ call: () -> Int) -> Int {
+  /// The result of a call, made again as long as a signal interrupts it.
+  static func uninterrupted(_ call: () -> Int) -> Int {
     while true {
       let result = call()
       if result >= 0 || errno != EINTR { return result }

@@ -34,7 +34,7 @@ enum PNG {
       let count = width * height * (hasAlpha ? 4 : 3)
       let header = chunks[0].data.lowerBound
       if bytes[header + 8] == 16 && bytes[header + 12] == 1 {
-        // libpng (up to 1.6.58 at least, its issue 853) mixes up the rows of interlaced pictures
+        // libpng (1.6.39 does; its issue 853) mixes up the rows of interlaced pictures
         // when it makes 8 bits of 16; as 16 bits of linear light they come right.
         image.format |= png_uint_32(PNG_FORMAT_FLAG_LINEAR)
         let linear: [UInt16] = try finish(&image, count, name: name)

@@ -106,7 +106,7 @@ public func groupNormalization(
           let value =
             read(source + (row &+ j), n) * read(factor + j, n)
             + read(factor + (channels &+ j), n)
-          write(Activation.silu.value(value), target + (row &+ j), n)
+          write(SiLU.value(value), target + (row &+ j), n)
         }
       } else {
         forEachVector(0..<channels) { j, n in
@@ -166,7 +166,7 @@ public func groupNormalizationGradient(
       for _ in from..<to {
         let normal = read(source + index, n) * rate + offset
         var value = read(upper + index, n)
-        if silu { value *= Activation.silu.derivative(normal * gamma + beta) }
+        if silu { value *= SiLU.derivative(normal * gamma + beta) }
         write(value, target + index, n)
         sum += value
         product.addProduct(value, normal)

@@ -24,7 +24,9 @@ private func round(_ v: Block) -> Block {
 }
 
 /// `target[j * targetStride + i] = source[i * sourceStride + j]` for i and j below 16.
-@inline(__always)
+///
+/// Never inlined: in the middle of a larger function the compiler gives up turning the halves of a vector into shuffles.
+@inline(never)
 func transpose16x16(
   _ source: UnsafePointer<Float>, _ sourceStride: Int,
   into target: UnsafeMutablePointer<Float>, _ targetStride: Int

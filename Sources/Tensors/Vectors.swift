@@ -1,27 +1,30 @@
 // The vector type that kernels are written in, and the functions on it that the standard library lacks.
+//
+// They are transparent, not merely inlined: the optimiser stops inlining in large kernels, and a call in a loop over
+// vectors passes them through memory.
 
 /// Sixteen floats: one AVX-512 register, or two of AVX2.
 typealias Vector = SIMD16<Float>
 
-@inline(__always)
+@_transparent
 func load(_ pointer: UnsafePointer<Float>) -> Vector {
   UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
 }
 
-@inline(__always)
+@_transparent
 func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
 }
 
 /// The first `count` floats at `pointer`, then zeros.
-@inline(__always)
+@_transparent
 func loadPartial(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
   var vector = Vector()
   for index in 0..<count { vector[index] = pointer[index] }
   return vector
 }
 
-@inline(__always)
+@_transparent
 func storePartial(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
   for index in 0..<count { pointer[index] = vector[index] }
 }
@@ -37,19 +40,19 @@ func forEachVector(_ range: Range<Int>, _ body: (Int, Int) -> Void) {
   if index < range.upperBound { body(index, range.upperBound &- index) }
 }
 
-@inline(__always)
+@_transparent
 func read(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
   count == 16 ? load(pointer) : loadPartial(pointer, count)
 }
 
-@inline(__always)
+@_transparent
 func write(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
   if count == 16 { store(vector, pointer) } else { storePartial(vector, pointer, count) }
 }
 
 extension SIMD16 where Scalar == Float {
   /// The sum of the lanes, halving, which is both faster and more exact than one after the other.
-  @inline(__always)
+  @_transparent
   var total: Float {
     let eight = lowHalf + highHalf
     let four = eight.lowHalf + eight.highHalf
@@ -57,7 +60,7 @@ extension SIMD16 where Scalar == Float {
     return two.x + two.y
   }
 
-  @inline(__always)
+  @_transparent
   var largest: Float {
     let eight = lowHalf.larger(highHalf)
     let four = eight.lowHalf.larger(eight.highHalf)
@@ -67,18 +70,18 @@ extension SIMD16 where Scalar == Float {
 
 extension SIMD where Scalar == Float {
   /// The larger of each pair of lanes.
-  @inline(__always)
+  @_transparent
   func larger(_ other: Self) -> Self { replacing(with: other, where: other .> self) }
 
   /// The smaller of each pair of lanes.
-  @inline(__always)
+  @_transparent
   func smaller(_ other: Self) -> Self { replacing(with: other, where: other .< self) }
 }
 
 /// e^x of each lane, to within 2 units in the last place; 0 below -87.3 and about 2.4e38 above 88.37.
 ///
 /// Range reduction to |r| <= ln(2)/2 and the polynomial of Cephes' `expf` (Moshier), as vector code.
-@inline(__always)
+@_transparent
 func exponential(_ x: Vector) -> Vector {
   let highest = Vector(repeating: 88.37)
   let lowest = Vector(repeating: -87.33)
@@ -104,7 +107,7 @@ func exponential(_ x: Vector) -> Vector {
 }
 
 /// 1 / (1 + e^-x) of each lane.
-@inline(__always)
+@_transparent
 func sigmoid(_ x: Vector) -> Vector {
   Vector(repeating: 1) / (Vector(repeating: 1) + exponential(-x))
 }
@@ -113,7 +116,7 @@ func sigmoid(_ x: Vector) -> Vector {
 ///
 /// Abramowitz and Stegun 7.1.26 would do for the value; its relative error near 0 is poor, so below |x| = 1 the
 /// Maclaurin series is summed instead.
-@inline(__always)
+@_transparent
 func errorFunction(_ x: Vector) -> Vector {
   let magnitude = x.replacing(with: -x, where: x .< 0)
   let t =

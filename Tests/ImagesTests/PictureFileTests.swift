@@ -25,6 +25,22 @@ import Testing
     }
   }
 
+  /// Every photograph of the examples opens, and is large enough for the embedded base and small
+  /// enough for the repository.
+  @Test func examplesOpen() throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
+    let folder = root.appending(path: "prompts/photos").standardized
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+      .filter { !$0.hasSuffix(".md") }
+    #expect(!names.isEmpty)
+    for name in names {
+      let path = folder.appending(path: name).path
+      let picture = try Picture(contentsOf: path)
+      #expect(min(picture.width, picture.height) >= 256, "\(name)")
+      #expect(try Picture.bytes(ofFile: path).count <= 200_000, "\(name)")
+    }
+  }
+
   @Test func otherContentIsBadData() throws {
     #expect(decodingError([])?.description.contains("an empty file") == true)
     #expect(

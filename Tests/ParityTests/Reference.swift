@@ -30,15 +30,18 @@ struct Reference: Sendable, CustomTestStringConvertible {
   }
 }
 
-/// The largest difference over the largest expected value, or over `floor` where that is more; infinite where the shapes
-/// differ or something found is not finite.
-func relativeDifference(_ found: Tensor, _ expected: Tensor, floor: Float = 0) -> Float {
+/// The largest difference over the largest expected value; infinite where the shapes differ or something found is not
+/// finite.
+func relativeDifference(_ found: Tensor, _ expected: Tensor) -> Float {
   guard found.shape == expected.shape, found.isFinite else { return .infinity }
   var difference: Float = 0
-  var scale = floor
   for index in 0..<found.count {
     difference = max(difference, abs(found.pointer[index] - expected.pointer[index]))
-    scale = max(scale, abs(expected.pointer[index]))
   }
-  return difference == 0 ? 0 : difference / scale
+  return difference == 0 ? 0 : difference / expected.largestMagnitude
+}
+
+extension Tensor {
+  /// The largest absolute value.
+  var largestMagnitude: Float { array.map(abs).max() ?? 0 }
 }
