@@ -87,6 +87,7 @@ let package = Package(
 
     tests("Tensors", ["COpenBLAS"]),
     tests("Autodiff"),
+    tests("Layers"),
     tests("Weights"),
     tests("Models", resources: [.copy("Resources")]),
     tests("Diffusion", resources: [.copy("Resources")]),

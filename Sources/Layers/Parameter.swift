@@ -55,17 +55,18 @@ public final class Parameter {
   /// The value in the layout of disk.
   public var storedValue: Tensor { stored(value) }
 
-  /// A tensor of this parameter's layout in memory, such as its gradient or a moment of it, in the layout of disk.
+  /// A tensor of this parameter's layout in memory, such as its gradient or a moment of it, in the layout of disk and in
+  /// memory of its own: it stays as it is when an optimiser changes the parameter.
   public func stored(_ tensor: Tensor) -> Tensor {
     switch layout {
-    case .plain: tensor
+    case .plain: tensor.copy()
     case .linear, .pointwise:
       tensor.reshaped([tensor.shape.rows, tensor.shape.last]).transposed().reshaped(storedShape)
     case .convolution: tensor.outputsFirst()
     }
   }
 
-  /// The inverse of ``stored(_:)``.
+  /// The inverse of ``stored(_:)``, in memory of its own too.
   public func inMemory(_ stored: Tensor) -> Tensor { Self.inMemory(stored, layout) }
 
   /// Takes a value in the layout of disk.
@@ -77,7 +78,7 @@ public final class Parameter {
 
   private static func inMemory(_ stored: Tensor, _ layout: ParameterLayout) -> Tensor {
     switch layout {
-    case .plain: stored
+    case .plain: stored.copy()
     case .linear, .pointwise:
       stored.reshaped([stored.shape[0], stored.count / stored.shape[0]]).transposed()
     case .convolution: stored.outputsLast()

@@ -5,8 +5,9 @@ import Glibc
 /// The numbers of a step of Adam.
 public struct AdamStep: Sendable {
   public var learningRate: Float
-  public var beta1: Float
-  public var beta2: Float
+  /// In double precision, for 1 - beta2 of floats is off by 1e-5 of itself.
+  public var beta1: Double
+  public var beta2: Double
   public var epsilon: Float
   /// Decoupled weight decay (Loshchilov and Hutter, 2019); 0 is plain Adam.
   public var weightDecay: Float
@@ -14,7 +15,7 @@ public struct AdamStep: Sendable {
   public var step: Int
 
   public init(
-    learningRate: Float, beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8,
+    learningRate: Float, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Float = 1e-8,
     weightDecay: Float = 0, step: Int
   ) {
     self.learningRate = learningRate
@@ -28,14 +29,16 @@ public struct AdamStep: Sendable {
   /// Changes `values`, `mean` and `variance` in place (Kingma and Ba, 2015, Algorithm 1; the order of operations is that
   /// of PyTorch's `torch.optim.AdamW`).
   public func apply(to values: Tensor, gradient: Tensor, mean: Tensor, variance: Tensor) {
-    precondition(values.count == gradient.count && values.count == mean.count)
-    let correction1 = 1 - pow(Double(beta1), Double(step))
-    let correction2 = 1 - pow(Double(beta2), Double(step))
+    precondition(
+      [gradient, mean, variance].allSatisfy { $0.count == values.count },
+      "a step of a tensor \(values.shape) with \(gradient.shape), \(mean.shape), \(variance.shape)")
+    let correction1 = 1 - pow(beta1, Double(step))
+    let correction2 = 1 - pow(beta2, Double(step))
     let rate = Vector(repeating: Float(Double(learningRate) / correction1))
     let inverseRoot = Vector(repeating: Float(1 / correction2.squareRoot()))
     let decay = Vector(repeating: 1 - learningRate * weightDecay)
-    let (keep1, take1) = (Vector(repeating: beta1), Vector(repeating: 1 - beta1))
-    let (keep2, take2) = (Vector(repeating: beta2), Vector(repeating: 1 - beta2))
+    let (keep1, take1) = (Vector(repeating: Float(beta1)), Vector(repeating: Float(1 - beta1)))
+    let (keep2, take2) = (Vector(repeating: Float(beta2)), Vector(repeating: Float(1 - beta2)))
     let tiny = Vector(repeating: epsilon)
     let (p, g, m, v) = (values.pointer, gradient.pointer, mean.pointer, variance.pointer)
     Parallel.forEachRange(of: values.count, grain: 65_536) { range in

@@ -9,13 +9,15 @@ public final class Storage: @unchecked Sendable {
   public let pointer: UnsafeMutablePointer<Float>
   /// How many floats the block holds, at least as many as its tensor has.
   let capacity: Int
+  private let pool: StoragePool
 
-  fileprivate init(pointer: UnsafeMutablePointer<Float>, capacity: Int) {
+  fileprivate init(pointer: UnsafeMutablePointer<Float>, capacity: Int, pool: StoragePool) {
     self.pointer = pointer
     self.capacity = capacity
+    self.pool = pool
   }
 
-  deinit { StoragePool.shared.take(back: pointer, capacity: capacity) }
+  deinit { pool.take(back: pointer, capacity: capacity) }
 }
 
 /// Keeps freed buffers for the next tensor of about their size.
@@ -42,6 +44,8 @@ public final class StoragePool: Sendable {
 
   private let state = Mutex(State())
 
+  deinit { trim() }
+
   public var usage: Usage { state.withLock { $0.usage } }
 
   /// Starts the measurement of `peak` anew at what is in use now.
@@ -55,8 +59,8 @@ public final class StoragePool: Sendable {
       state.usage.reserved = state.usage.inUse
       return all
     }
-    for (capacity, addresses) in buffers {
-      for address in addresses { Self.release(address, capacity: capacity) }
+    for addresses in buffers.values {
+      for address in addresses { free(UnsafeMutableRawPointer(bitPattern: address)) }
     }
   }
 
@@ -83,7 +87,7 @@ public final class StoragePool: Sendable {
     }
     let address = waiting ?? Self.allocate(bytes: bytes)
     let pointer = UnsafeMutablePointer<Float>(bitPattern: address)!
-    return Storage(pointer: pointer, capacity: capacity)
+    return Storage(pointer: pointer, capacity: capacity, pool: self)
   }
 
   fileprivate func take(back pointer: UnsafeMutablePointer<Float>, capacity: Int) {
@@ -106,9 +110,5 @@ public final class StoragePool: Sendable {
     }
     if alignment == hugePage { madvise(pointer, bytes, MADV_HUGEPAGE) }
     return UInt(bitPattern: pointer)
-  }
-
-  private static func release(_ address: UInt, capacity: Int) {
-    free(UnsafeMutableRawPointer(bitPattern: address))
   }
 }

@@ -1,0 +1,52 @@
+import Tensors
+import Testing
+
+@testable import Autodiff
+
+@Suite struct LinearTests {
+  @Test func linearMap() {
+    checkGradients([random([2, 5, 18], 1), random([18, 33], 2), random([33], 3)]) {
+      linear($0[0], $0[1], bias: $0[2])
+    }
+  }
+
+  static let geometries = [
+    ConvolutionGeometry(kernel: 3), ConvolutionGeometry(kernel: 1),
+    ConvolutionGeometry(kernel: 3, stride: 2),
+    ConvolutionGeometry(kernel: 3, stride: 2, paddingBefore: 0, paddingAfter: 1),
+    ConvolutionGeometry(kernel: 5, stride: 3, paddingBefore: 1, paddingAfter: 2),
+  ]
+
+  @Test(arguments: geometries, [(6, 8), (7, 5), (12, 12)])
+  func convolutions(_ geometry: ConvolutionGeometry, _ size: (Int, Int)) {
+    let (inputs, outputs, k) = (6, 19, geometry.kernel)
+    checkGradients([
+      random([2, size.0, size.1, inputs], 1), random([k, k, inputs, outputs], 2),
+      random([outputs], 3),
+    ]) { convolve($0[0], $0[1], bias: $0[2], geometry) }
+  }
+
+  /// Each of input, weights and bias may be frozen; the gradients by the rest are the same then.
+  @Test(arguments: 1..<8) func frozenParts(_ tracked: Int) {
+    let values = [random([2, 4, 5, 6], 1), random([3, 3, 6, 7], 2), random([7], 3)]
+    let probe = random([2, 4, 5, 7], 4)
+    func gradients(_ isTracked: (Int) -> Bool) -> [Tensor?] {
+      let leaves = values.indices.map {
+        isTracked($0) ? Variable.leaf(values[$0]) : Variable(values[$0])
+      }
+      let tape = Tape()
+      tape.backward(
+        from: tape.record {
+          weightedMean(
+            convolve(leaves[0], leaves[1], bias: leaves[2], ConvolutionGeometry(kernel: 3)), probe)
+        })
+      return leaves.map(\.gradient)
+    }
+    let all = gradients { _ in true }
+    let some = gradients { tracked & (1 << $0) != 0 }
+    for index in values.indices {
+      let expected = tracked & (1 << index) != 0 ? all[index]?.array : nil
+      #expect(some[index]?.array == expected)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import Testing
+
+@testable import Tensors
+
+@Suite struct AttentionTests {
+  struct Size: CustomTestStringConvertible {
+    var batch = 1
+    var queries: Int
+    var keys: Int
+    var heads: Int
+    var width: Int
+    /// How large the queries are: large ones make softmax pick single keys.
+    var magnitude: Float = 1
+
+    var testDescription: String {
+      "\(batch) x \(heads) heads of \(width), \(queries) queries, \(keys) keys, times \(magnitude)"
+    }
+  }
+
+  static let sizes = [
+    Size(queries: 1, keys: 1, heads: 1, width: 1),
+    Size(batch: 2, queries: 5, keys: 7, heads: 3, width: 3),
+    Size(batch: 3, queries: 33, keys: 17, heads: 1, width: 49),
+    Size(batch: 2, queries: 77, keys: 77, heads: 2, width: 16),
+    Size(queries: 130, keys: 9, heads: 3, width: 40),
+    Size(queries: 3, keys: 1000, heads: 2, width: 17),
+    Size(queries: 101, keys: 200, heads: 2, width: 33, magnitude: 30),
+  ]
+
+  private func check(
+    _ size: Size, causal: Bool, tolerance: Double = 1e-5,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    let channels = size.heads * size.width
+    let queries = size.magnitude * random([size.batch, size.queries, channels], 1)
+    let keys = random([size.batch, size.keys, channels], 2)
+    let values = random([size.batch, size.keys, channels], 3)
+    let gradient = random(queries.shape, 4)
+    let expected = naiveAttention(
+      queries: queries, keys: keys, values: values, heads: size.heads, causal: causal,
+      gradient: gradient)
+    let (found, logSums) = attention(
+      queries: queries, keys: keys, values: values, heads: size.heads, causal: causal)
+    let gradients = attentionGradient(
+      gradient, queries: queries, keys: keys, values: values, result: found, logSums: logSums,
+      heads: size.heads, causal: causal)
+    for (name, found, expected) in [
+      ("value", found, expected.result), ("logarithms", logSums, expected.logSums),
+      ("queries", gradients.queries, expected.queryGradient),
+      ("keys", gradients.keys, expected.keyGradient),
+      ("values", gradients.values, expected.valueGradient),
+    ] {
+      let error = relativeError(found, expected)
+      #expect(error <= tolerance, "\(name)", sourceLocation: sourceLocation)
+    }
+  }
+
+  @Test(arguments: sizes, [false, true])
+  func agreesWithItsDefinition(_ size: Size, _ causal: Bool) {
+    check(size, causal: causal)
+  }
+
+  @Test func manyKeys() {
+    check(Size(queries: 70, keys: 4096, heads: 1, width: 40), causal: false)
+  }
+
+  @Test func doesNotDependOnTheNumberOfThreads() {
+    let queries = random([2, 130, 6 * 16], 1)
+    let (keys, values) = (random([2, 77, 6 * 16], 2), random([2, 77, 6 * 16], 3))
+    let gradient = random(queries.shape, 4)
+    expectSameBytesOnAnyThreads {
+      let (result, logSums) = attention(
+        queries: queries, keys: keys, values: values, heads: 6, causal: true)
+      let gradients = attentionGradient(
+        gradient, queries: queries, keys: keys, values: values, result: result, logSums: logSums,
+        heads: 6, causal: true)
+      return [result, logSums, gradients.queries, gradients.keys, gradients.values]
+    }
+  }
+}

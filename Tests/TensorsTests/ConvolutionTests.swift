@@ -1,0 +1,152 @@
+import Testing
+
+@testable import Tensors
+
+/// Pictures and the convolution of them.
+private struct Case: CustomTestStringConvertible {
+  var batch = 1
+  var height: Int
+  var width: Int
+  var inputs: Int
+  var outputs: Int
+  var geometry: ConvolutionGeometry
+
+  var testDescription: String {
+    "[\(batch), \(height), \(width), \(inputs)] to \(outputs) channels, kernel \(geometry.kernel), "
+      + "stride \(geometry.stride), padding \(geometry.paddingBefore) and \(geometry.paddingAfter)"
+  }
+
+  var x: Tensor { random([batch, height, width, inputs], 1) }
+  var weights: Tensor { random([geometry.kernel, geometry.kernel, inputs, outputs], 2) }
+  var bias: Tensor { random([outputs], 3) }
+  var gradient: Tensor {
+    random(
+      [batch, geometry.outputExtent(height), geometry.outputExtent(width), outputs], 4)
+  }
+
+  /// Winograd's transforms, which a 3x3 kernel of stride 1 may go through, lose a digit.
+  var tolerance: Double { geometry.kernel == 3 && geometry.stride == 1 ? 5e-5 : 1e-5 }
+
+  static let chosen = [
+    Case(height: 1, width: 23, inputs: 3, outputs: 17, geometry: ConvolutionGeometry(kernel: 3)),
+    Case(height: 23, width: 1, inputs: 17, outputs: 3, geometry: ConvolutionGeometry(kernel: 3)),
+    Case(height: 1, width: 1, inputs: 49, outputs: 33, geometry: ConvolutionGeometry(kernel: 3)),
+    Case(height: 2, width: 2, inputs: 1, outputs: 1, geometry: ConvolutionGeometry(kernel: 3)),
+    Case(
+      batch: 3, height: 17, width: 13, inputs: 33, outputs: 49,
+      geometry: ConvolutionGeometry(kernel: 3)),
+    Case(
+      batch: 2, height: 12, width: 20, inputs: 32, outputs: 64,
+      geometry: ConvolutionGeometry(kernel: 3)),
+    // The encoder of a KL autoencoder pads only after its pictures.
+    Case(
+      batch: 2, height: 11, width: 14, inputs: 17, outputs: 33,
+      geometry: ConvolutionGeometry(kernel: 3, stride: 2, paddingBefore: 0, paddingAfter: 1)),
+    Case(
+      batch: 2, height: 8, width: 9, inputs: 16, outputs: 3,
+      geometry: ConvolutionGeometry(kernel: 3, stride: 2)),
+    Case(
+      batch: 2, height: 7, width: 9, inputs: 3, outputs: 49,
+      geometry: ConvolutionGeometry(kernel: 1)
+    ),
+    // Input pixels that no output reads.
+    Case(
+      batch: 2, height: 8, width: 10, inputs: 17, outputs: 5,
+      geometry: ConvolutionGeometry(kernel: 1, stride: 3)),
+    // More padding than the kernel reaches over.
+    Case(
+      height: 4, width: 5, inputs: 3, outputs: 4,
+      geometry: ConvolutionGeometry(kernel: 1, stride: 1, paddingBefore: 2, paddingAfter: 1)),
+    Case(
+      height: 1, width: 9, inputs: 33, outputs: 17,
+      geometry: ConvolutionGeometry(kernel: 5, stride: 2)),
+  ]
+
+  /// Drawn at random, the kernel never larger than the padded picture.
+  static let drawn: [Case] = (0..<40).map { index in
+    let numbers = Philox(seed: 5, stream: .selection, step: index).uniform(count: 9)
+    func pick(_ place: Int, _ choices: [Int]) -> Int {
+      choices[Int(numbers[place] * Float(choices.count))]
+    }
+    let kernel = pick(0, [1, 3, 5])
+    let geometry = ConvolutionGeometry(
+      kernel: kernel, stride: pick(1, [1, 2, 3]), paddingBefore: pick(2, [0, 1, 2]),
+      paddingAfter: pick(3, [0, 1, 2]))
+    let least = max(1, kernel - geometry.paddingBefore - geometry.paddingAfter)
+    let channels = [1, 3, 16, 17, 33, 49]
+    return Case(
+      batch: pick(4, [1, 2, 3]), height: least + pick(5, Array(0..<12)),
+      width: least + pick(6, Array(0..<20)), inputs: pick(7, channels), outputs: pick(8, channels),
+      geometry: geometry)
+  }
+}
+
+@Suite struct ConvolutionTests {
+  @Test(arguments: Case.chosen + Case.drawn)
+  private func agreesWithItsDefinition(_ test: Case) {
+    let found = convolution(test.x, test.weights, bias: test.bias, test.geometry)
+    let expected = naiveConvolution(test.x, test.weights, bias: test.bias, test.geometry)
+    #expect(relativeError(found, expected) <= test.tolerance)
+  }
+
+  @Test(arguments: Case.chosen + Case.drawn)
+  private func gradientsAgreeWithTheirDefinition(_ test: Case) {
+    let expected = naiveConvolutionGradients(test.gradient, test.x, test.weights, test.geometry)
+    let byInput = convolutionInputGradient(
+      test.gradient, test.weights, inputShape: test.x.shape, test.geometry)
+    let byWeights = convolutionWeightGradient(test.x, test.gradient, test.geometry)
+    #expect(relativeError(byInput, expected.input) <= test.tolerance)
+    #expect(relativeError(byWeights, expected.weights) <= test.tolerance)
+  }
+
+  @Test func aBiasIsOptional() {
+    let test = Case.chosen[6]
+    #expect(
+      relativeError(
+        convolution(test.x, test.weights, bias: nil, test.geometry),
+        naiveConvolution(test.x, test.weights, bias: nil, test.geometry)) <= test.tolerance)
+  }
+
+  @Test(arguments: [
+    ConvolutionGeometry(kernel: 3), ConvolutionGeometry(kernel: 3, stride: 2),
+    ConvolutionGeometry(kernel: 1),
+  ])
+  func doesNotDependOnTheNumberOfThreads(_ geometry: ConvolutionGeometry) {
+    let test = Case(
+      batch: 2, height: 30, width: 33, inputs: 33, outputs: 49, geometry: geometry)
+    let (x, weights, bias, gradient) = (test.x, test.weights, test.bias, test.gradient)
+    expectSameBytesOnAnyThreads {
+      [
+        convolution(x, weights, bias: bias, geometry),
+        convolutionInputGradient(gradient, weights, inputShape: x.shape, geometry),
+        convolutionWeightGradient(x, gradient, geometry),
+      ]
+    }
+  }
+
+  @Test func outputExtents() {
+    #expect(ConvolutionGeometry(kernel: 3).outputExtent(7) == 7)
+    #expect(ConvolutionGeometry(kernel: 3, stride: 2).outputExtent(7) == 4)
+    #expect(ConvolutionGeometry(kernel: 3, stride: 2).outputExtent(8) == 4)
+    #expect(
+      ConvolutionGeometry(kernel: 3, stride: 2, paddingBefore: 0, paddingAfter: 1).outputExtent(8)
+        == 4)
+    #expect(ConvolutionGeometry(kernel: 1, stride: 3).outputExtent(8) == 3)
+  }
+
+  @Test func aFrameOfZeros() {
+    let x = random([2, 3, 4, 5], 1)
+    let found = padded(x, before: (1, 2), after: (3, 0))
+    var expected = Exact(zeros: [2, 7, 6, 5])
+    let source = Exact(x)
+    for b in 0..<2 {
+      for y in 0..<3 {
+        for x in 0..<4 {
+          for c in 0..<5 { expected[b, y + 1, x + 2, c] = source[b, y, x, c] }
+        }
+      }
+    }
+    #expect(found.shape == expected.shape)
+    #expect(found.array.map(Double.init) == expected.values)
+  }
+}

@@ -1,0 +1,101 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Tensors
+
+@Suite struct ParallelTests {
+  /// Counts how often each index of `0..<count` comes up in `body`.
+  private func calls(_ count: Int, _ body: (_ count: @escaping (Int) -> Void) -> Void) -> [Int] {
+    let counts = UnsafeMutablePointer<Atomic<Int>>.allocate(capacity: max(1, count))
+    defer { counts.deallocate() }
+    for index in 0..<count { (counts + index).initialize(to: Atomic(0)) }
+    body { index in counts[index].add(1, ordering: .relaxed) }
+    return (0..<count).map { counts[$0].load(ordering: .sequentiallyConsistent) }
+  }
+
+  @Test(arguments: [1, 2, 3, 8]) func everyIndexOnce(_ threads: Int) {
+    withThreads(threads) {
+      #expect(Parallel.threads == threads)
+      for count in [0, 1, 2, 3, 7, 8, 64, 1000] {
+        for _ in 0..<20 {
+          let found = calls(count) { Parallel.forEach(count, $0) }
+          #expect(found == Array(repeating: 1, count: count))
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [1, 2, 3, 8]) func rangesCoverAll(_ threads: Int) {
+    withThreads(threads) {
+      for (count, grain) in [(0, 4), (1, 4), (4, 4), (5, 4), (103, 10), (64, 1)] {
+        let found = calls(count) { call in
+          Parallel.forEachRange(of: count, grain: grain) { range in
+            #expect(range.count <= grain && range.lowerBound % grain == 0)
+            range.forEach(call)
+          }
+        }
+        #expect(found == Array(repeating: 1, count: count))
+      }
+    }
+  }
+
+  @Test(arguments: [1, 2, 3, 8]) func callsWithinTasks(_ threads: Int) {
+    withThreads(threads) {
+      let found = calls(20 * 30) { call in
+        Parallel.forEach(20) { outer in
+          Parallel.forEach(30) { inner in call(outer * 30 + inner) }
+        }
+      }
+      #expect(found == Array(repeating: 1, count: 600))
+    }
+  }
+
+  @Test(arguments: [2, 3, 8]) func callsFromTwoThreadsAtOnce(_ threads: Int) {
+    withThreads(threads) {
+      let found = calls(2 * 200 * 16) { call in
+        // Calls on another thread while this one waits for nothing but its end.
+        nonisolated(unsafe) let call = call
+        let other = Thread {
+          for round in 0..<200 { Parallel.forEach(16) { call(round * 16 + $0) } }
+        }
+        other.start()
+        for round in 200..<400 { Parallel.forEach(16) { call(round * 16 + $0) } }
+        while !other.isFinished { usleep(100) }
+      }
+      #expect(found == Array(repeating: 1, count: 6400))
+    }
+  }
+
+  @Test func theWorkIsShared() {
+    withThreads(2) {
+      // Other tests may have the workers now and then, so a meeting of two threads is tried until it comes about.
+      let deadline = Date.now + 20
+      var met = false
+      while !met, Date.now < deadline {
+        let inside = Atomic<Int>(0)
+        let together = Atomic<Bool>(false)
+        Parallel.forEach(2) { _ in
+          inside.add(1, ordering: .sequentiallyConsistent)
+          let patience = Date.now + 0.1
+          while Date.now < patience, !together.load(ordering: .sequentiallyConsistent) {
+            if inside.load(ordering: .sequentiallyConsistent) == 2 {
+              together.store(true, ordering: .sequentiallyConsistent)
+            }
+          }
+          inside.subtract(1, ordering: .sequentiallyConsistent)
+        }
+        met = together.load(ordering: .sequentiallyConsistent)
+      }
+      #expect(met)
+    }
+  }
+
+  @Test func resizingOverAndOver() {
+    for threads in [1, 5, 2, 16, 1, 3, 1, 2] {
+      withThreads(threads) {
+        #expect(calls(50) { Parallel.forEach(50, $0) } == Array(repeating: 1, count: 50))
+      }
+    }
+  }
+}

@@ -1,0 +1,68 @@
+// What the tests of all kernels share: random tensors, the measure of an error, and the check that the number of
+// threads changes no byte.
+
+import Synchronization
+import Testing
+
+@testable import Tensors
+
+func random(_ shape: Shape, _ seed: UInt64) -> Tensor {
+  Philox(seed: seed, stream: .initialization).normal(shape)
+}
+
+/// The largest difference over the largest magnitude of the expected values; infinite where a NaN or another number of
+/// elements is found.
+func relativeError(_ found: Tensor, _ expected: Tensor) -> Float {
+  Float(relativeError(found, Exact(expected.reshaped(found.shape))))
+}
+
+/// The largest difference over the largest magnitude of the expected values; infinite where a NaN or another shape is
+/// found.
+func relativeError(_ found: Tensor, _ expected: Exact) -> Double {
+  guard found.shape == expected.shape else { return .infinity }
+  let largest = expected.values.reduce(0) { max($0, abs($1)) }
+  return largestDifference(found.array, expected.values) / max(largest, .leastNormalMagnitude)
+}
+
+/// The largest difference; infinite where a NaN is found or the counts differ.
+func largestDifference(_ found: [Float], _ expected: [Double]) -> Double {
+  guard found.count == expected.count else { return .infinity }
+  var largest = 0.0
+  for (x, y) in zip(found, expected) {
+    let difference = abs(Double(x) - y)
+    // `max` would drop a NaN.
+    guard !difference.isNaN else { return .infinity }
+    largest = max(largest, difference)
+  }
+  return largest
+}
+
+/// Held by whoever changes the number of threads, so that tests that run at the same time don't undo each other's.
+private let threadCount = Mutex(())
+
+/// Runs `body` with `threads` threads, and restores their number.
+func withThreads(_ threads: Int, _ body: () -> Void) {
+  threadCount.withLock { _ in
+    let before = Parallel.threads
+    Parallel.setThreads(threads)
+    body()
+    Parallel.setThreads(before)
+  }
+}
+
+/// Expects the same bits of `compute`'s results whatever the number of threads.
+func expectSameBytesOnAnyThreads(
+  sourceLocation: SourceLocation = #_sourceLocation, _ compute: () -> [Tensor]
+) {
+  var expected: [[UInt32]] = []
+  for threads in [1, 2, 3, 4, 8, 16] {
+    withThreads(threads) {
+      // More than once, for how the threads share the work differs from time to time.
+      for _ in 0..<3 {
+        let found = compute().map { $0.array.map(\.bitPattern) }
+        if expected.isEmpty { expected = found }
+        #expect(found == expected, "\(threads) threads", sourceLocation: sourceLocation)
+      }
+    }
+  }
+}
