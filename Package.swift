@@ -36,7 +36,7 @@ func executable(_ name: String) -> Target {
   .executableTarget(
     name: name,
     dependencies: [
-      "Editing", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ],
     swiftSettings: settings)
 }
@@ -51,7 +51,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
@@ -72,12 +71,10 @@ let package = Package(
     module("Diffusion", ["Autodiff"]),
     module("Checkpoints", ["Tensors", "CHDF5", .product(name: "Crypto", package: "swift-crypto")]),
     module("Images", ["Tensors", "CPNG", "CJPEG", "CWebP", "CFreeType"]),
+    module("Editing", ["Models", "Diffusion", "Checkpoints", "Images", "Yams"]),
     module(
-      "Editing",
-      [
-        "Models", "Diffusion", "Checkpoints", "Images", "Yams",
-        .product(name: "Logging", package: "swift-log"),
-      ]),
+      "Commands",
+      ["Editing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     executable("embed-optimize"),
     executable("model-finetune"),
@@ -99,5 +96,8 @@ let package = Package(
     .testTarget(
       name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
       resources: [.copy("References")], swiftSettings: settings),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    tests("Editing", ["TestSupport"]),
+    tests("Commands", ["TestSupport"]),
   ]
 )

@@ -69,6 +69,60 @@ struct ProductTarget {
   var bias: UnsafePointer<Float>?
 }
 
+extension ProductTarget {
+  /// What one block of the inner dimension does: all but the first add to what stands there, the last adds the bias.
+  func part(_ block: InnerPlan.Block, of plan: InnerPlan) -> ProductTarget {
+    var part = self
+    part.accumulates = accumulates || block.start > 0
+    part.bias = block.start + block.length == plan.inner ? bias : nil
+    return part
+  }
+}
+
+/// The pieces of an inner dimension, in blocks of at most `MatrixProduct.innerBlock`; longer pieces are cut evenly.
+struct InnerPlan {
+  struct Block {
+    /// Where it begins in the inner dimension, and its length there.
+    var start: Int
+    var length: Int
+    fileprivate var range: Range<Int>
+  }
+  private(set) var blocks: [Block] = []
+  private var all: [Piece] = []
+  private(set) var inner = 0
+
+  /// - Parameter rightStride: from an element of the inner dimension to the next in the right operand.
+  init(_ pieces: [Piece], rightStride: Int) {
+    let limit = MatrixProduct.innerBlock
+    all.reserveCapacity(pieces.count)
+    var first = 0
+    var start = 0
+    for piece in pieces where piece.length > 0 {
+      let parts = (piece.length + limit - 1) / limit
+      let each = ((piece.length + parts - 1) / parts + 7) / 8 * 8
+      var offset = 0
+      while offset < piece.length {
+        let size = min(each, piece.length - offset)
+        if inner - start + size > limit {
+          blocks.append(Block(start: start, length: inner - start, range: first..<all.count))
+          first = all.count
+          start = inner
+        }
+        all.append(
+          Piece(
+            left: piece.left + offset, right: piece.right + offset * rightStride, length: size))
+        inner += size
+        offset += size
+      }
+    }
+    if inner > start {
+      blocks.append(Block(start: start, length: inner - start, range: first..<all.count))
+    }
+  }
+
+  func pieces(of block: Block) -> ArraySlice<Piece> { all[block.range] }
+}
+
 enum MatrixProduct {
   /// The rows of a register tile: eight of 48 columns fill the 32 registers of AVX-512, six of 16 those of AVX2.
   @inline(__always) static var tileRows: Int { processor_target_has_avx512() != 0 ? 8 : 6 }
@@ -80,86 +134,76 @@ enum MatrixProduct {
   /// Below this many multiply-adds, waking another thread costs more than it saves.
   static let serialLimit = 1 << 17
 
-  /// Groups the pieces into blocks of at most `innerBlock` of the inner dimension, cutting longer pieces evenly.
-  static func blocks(_ pieces: [Piece], rightStride: Int) -> [[Piece]] {
-    var result: [[Piece]] = []
-    var current: [Piece] = []
-    var length = 0
-    for piece in pieces {
-      let parts = (piece.length + innerBlock - 1) / innerBlock
-      guard parts > 0 else { continue }
-      let each = ((piece.length + parts - 1) / parts + 7) / 8 * 8
-      var start = 0
-      while start < piece.length {
-        let size = min(each, piece.length - start)
-        if length + size > innerBlock {
-          result.append(current)
-          current = []
-          length = 0
-        }
-        current.append(
-          Piece(left: piece.left + start, right: piece.right + start * rightStride, length: size))
-        length += size
-        start += size
-      }
-    }
-    if !current.isEmpty { result.append(current) }
-    return result
-  }
-
   /// `target = left * right (+ target) (+ bias)`, cut into tasks by the shape alone.
   static func run(
     rows: Int, columns: Int, pieces: [Piece], left: LeftOperand, right: RightOperand,
     into target: ProductTarget
   ) {
     guard rows > 0, columns > 0 else { return }
-    let inner = pieces.reduce(0) { $0 + $1.length }
-    let blocks = blocks(pieces, rightStride: right.layout == .rows ? right.stride : 1)
+    let plan = InnerPlan(pieces, rightStride: right.layout == .rows ? right.stride : 1)
+    guard plan.inner > 0 else { return fillEmpty(rows: rows, columns: columns, target) }
     let strips = (columns + stripWidth - 1) / stripWidth
 
-    // Cut the columns first, since each task packs its own strips; then the rows, in chunks large enough that packing
-    // the strips again for each of them stays a small part of the work.
+    // Cut the columns first, since each task packs its own strips; then the rows, in chunks large enough to be worth a
+    // task of their own.
     var rowTasks = 1
     var columnTasks = 1
-    if rows * columns * inner > serialLimit {
+    if rows * columns * plan.inner > serialLimit {
       let wanted = 8
       let mostStrips = max(1, 192 / stripWidth)
       columnTasks = max(min(strips, wanted), (strips + mostStrips - 1) / mostStrips)
-      let leastRows = right.layout == .columns ? 384 : 192
-      rowTasks = max(1, min(rows / leastRows, (2 * wanted + columnTasks - 1) / columnTasks))
-      // Few rows of pixels and few strips: rather many short tasks than one long one.
+      rowTasks = max(1, min(rows / 192, (2 * wanted + columnTasks - 1) / columnTasks))
+      // Few rows and few strips: rather several short tasks than one long one.
       if columnTasks * rowTasks < 4 { rowTasks = max(1, min(4, rows / (4 * tileRows))) }
     }
     let rowsEach = ((rows + rowTasks - 1) / rowTasks + tileRows - 1) / tileRows * tileRows
     let rowChunks = (rows + rowsEach - 1) / rowsEach
     let stripsEach = (strips + columnTasks - 1) / columnTasks
     let columnChunks = (strips + stripsEach - 1) / stripsEach
+    func range(ofColumns chunk: Int) -> Range<Int> {
+      let first = chunk * stripsEach * stripWidth
+      return first..<min(columns, first + stripsEach * stripWidth)
+    }
 
+    if rowChunks == 1 {
+      Parallel.forEach(columnChunks) { chunk in
+        let columns = range(ofColumns: chunk)
+        let packed = StoragePool.shared.storage(count: innerBlock * padded(columns.count))
+        for block in plan.blocks {
+          pack(right, plan.pieces(of: block), columns: columns, into: packed.pointer)
+          multiply(
+            left, plan.pieces(of: block), block, rows: 0..<rows, packed: packed.pointer,
+            columns: columns, into: target.part(block, of: plan))
+        }
+      }
+      return
+    }
+    // Several tasks read the same strips: they are packed once, before.
+    let packed = StoragePool.shared.storage(
+      count: plan.inner * columnChunks * padded(stripsEach * stripWidth))
+    let chunkSize = plan.inner * padded(stripsEach * stripWidth)
+    Parallel.forEach(columnChunks * plan.blocks.count) { task in
+      let (chunk, block) = (task / plan.blocks.count, plan.blocks[task % plan.blocks.count])
+      let columns = range(ofColumns: chunk)
+      pack(
+        right, plan.pieces(of: block), columns: columns,
+        into: packed.pointer + chunk * chunkSize + block.start * padded(columns.count))
+    }
     Parallel.forEach(rowChunks * columnChunks) { task in
-      let (columnChunk, rowChunk) = (task / rowChunks, task % rowChunks)
-      let firstColumn = columnChunk * stripsEach * stripWidth
-      let lastColumn = min(columns, firstColumn + stripsEach * stripWidth)
-      let packed = StoragePool.shared.storage(
-        count: innerBlock * ((lastColumn - firstColumn + 15) / 16 * 16))
-      for (index, block) in blocks.enumerated() {
-        pack(right, block, columns: firstColumn..<lastColumn, into: packed.pointer)
-        var here = target
-        here.accumulates = target.accumulates || index > 0
-        here.bias = index == blocks.count - 1 ? target.bias : nil
+      let (chunk, rowChunk) = (task / rowChunks, task % rowChunks)
+      let columns = range(ofColumns: chunk)
+      for block in plan.blocks {
         multiply(
-          left, block, firstInner: blockStart(blocks, index),
+          left, plan.pieces(of: block), block,
           rows: (rowChunk * rowsEach)..<min(rows, (rowChunk + 1) * rowsEach),
-          packed: packed.pointer, columns: firstColumn..<lastColumn, into: here)
+          packed: packed.pointer + chunk * chunkSize + block.start * padded(columns.count),
+          columns: columns, into: target.part(block, of: plan))
       }
     }
-    if blocks.isEmpty { fillEmpty(rows: rows, columns: columns, target) }
   }
 
-  private static func blockStart(_ blocks: [[Piece]], _ index: Int) -> Int {
-    var start = 0
-    for block in blocks[..<index] { for piece in block { start += piece.length } }
-    return start
-  }
+  @inline(__always)
+  static func padded(_ columns: Int) -> Int { (columns + 15) / 16 * 16 }
 
   private static func fillEmpty(rows: Int, columns: Int, _ target: ProductTarget) {
     for row in 0..<rows {
@@ -178,7 +222,7 @@ enum MatrixProduct {
 
   /// Packs the columns of one block into strips, each `[inner][width]`, with zeros beyond the last column.
   static func pack(
-    _ right: RightOperand, _ block: [Piece], columns: Range<Int>,
+    _ right: RightOperand, _ block: ArraySlice<Piece>, columns: Range<Int>,
     into packed: UnsafeMutablePointer<Float>
   ) {
     var target = packed
@@ -250,38 +294,29 @@ enum MatrixProduct {
   }
 
   /// Multiplies rows of the left operand with packed strips. Runs on the calling thread.
-  /// - Parameter firstInner: where the block begins in the inner dimension; used by a left operand of columns.
   static func multiply(
-    _ left: LeftOperand, _ block: [Piece], firstInner: Int, rows: Range<Int>,
+    _ left: LeftOperand, _ pieces: ArraySlice<Piece>, _ block: InnerPlan.Block, rows: Range<Int>,
     packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget
   ) {
-    let inner = block.reduce(0) { $0 + $1.length }
+    let inner = block.length
     let buffer: Storage? =
       left.layout == .columns
       ? StoragePool.shared.storage(count: inner * (rowBlock + tileRows)) : nil
-    let leftPack = buffer?.pointer
-    block.withUnsafeBufferPointer { pieces in
+    pieces.withUnsafeBufferPointer { pieces in
       var row = rows.lowerBound
       while row < rows.upperBound {
         let last = min(rows.upperBound, row + rowBlock)
-        if let leftPack { packLeft(left, firstInner, inner, row..<last, into: leftPack) }
+        if let buffer { packLeft(left, block.start, inner, row..<last, into: buffer.pointer) }
         var strip = packed
         var column = columns.lowerBound
         while column < columns.upperBound {
           let width = stripWidth(remaining: columns.upperBound - column)
-          let valid = min(width, columns.upperBound - column)
-          var i = row
-          while i < last {
-            let count = min(tileRows, last - i)
-            let tile = Tile(
-              pieces: pieces, inner: inner, strip: strip, valid: valid, rows: count,
-              firstRow: i, column: column, target: target)
-            if let leftPack {
-              tile.run(width: width, packed: UnsafePointer(leftPack) + (i - row) * inner)
-            } else {
-              tile.run(width: width, left: left)
-            }
-            i += tileRows
+          let panel = Panel(
+            pieces: pieces, inner: inner, strip: strip,
+            valid: min(width, columns.upperBound - column), rows: row..<last, column: column,
+            target: target)
+          if let buffer { panel.run(width: width, packed: buffer.pointer) } else {
+            panel.run(width: width, left: left)
           }
           strip += inner &* width
           column += width
@@ -315,16 +350,14 @@ enum MatrixProduct {
   }
 }
 
-/// One register tile of a product: up to `tileRows` rows by one strip.
-private struct Tile {
+/// A column of register tiles: rows of the left operand by one strip.
+private struct Panel {
   var pieces: UnsafeBufferPointer<Piece>
   var inner: Int
   var strip: UnsafePointer<Float>
   /// How many of the strip's columns exist.
   var valid: Int
-  /// How many of the tile's rows exist.
-  var rows: Int
-  var firstRow: Int
+  var rows: Range<Int>
   var column: Int
   var target: ProductTarget
 
@@ -332,155 +365,176 @@ private struct Tile {
   func run(width: Int, left: LeftOperand) {
     if processor_target_has_avx512() != 0 {
       switch width {
-      case 48: rowsOf8(Row48.self, left)
-      case 32: rowsOf8(Row32.self, left)
-      default: rowsOf8(Row16.self, left)
+      case 48: tilesOf8(Row48.self, left)
+      case 32: tilesOf8(Row32.self, left)
+      default: tilesOf8(Row16.self, left)
       }
     } else {
-      rowsOf6(Row16.self, left)
+      tilesOf6(Row16.self, left)
     }
   }
 
+  /// - Parameter packed: the rows in groups of `tileRows`, each `[inner][tileRows]`.
   @inline(__always)
   func run(width: Int, packed: UnsafePointer<Float>) {
     if processor_target_has_avx512() != 0 {
       switch width {
-      case 48: packedRowsOf8(Row48.self, packed)
-      case 32: packedRowsOf8(Row32.self, packed)
-      default: packedRowsOf8(Row16.self, packed)
+      case 48: packedTilesOf8(Row48.self, packed)
+      case 32: packedTilesOf8(Row32.self, packed)
+      default: packedTilesOf8(Row16.self, packed)
       }
     } else {
-      packedRowsOf6(Row16.self, packed)
+      packedTilesOf6(Row16.self, packed)
     }
   }
 
-  /// The first element of row `i` of the tile; rows that don't exist read the last one that does.
-  @inline(__always)
-  private func start(_ left: LeftOperand, _ i: Int) -> UnsafePointer<Float> {
-    left.base + left.offsets[firstRow &+ min(i, rows &- 1)]
+  @inline(never)
+  private func tilesOf8<R: TileRow>(_: R.Type, _ left: LeftOperand) {
+    var row = rows.lowerBound
+    while row < rows.upperBound {
+      // Rows that don't exist read the last one that does.
+      let last = rows.upperBound &- 1
+      @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
+        left.base + left.offsets[min(row &+ i, last)]
+      }
+      var (r0, r1, r2, r3) = (R(), R(), R(), R())
+      var (r4, r5, r6, r7) = (R(), R(), R(), R())
+      let (s0, s1, s2, s3) = (start(0), start(1), start(2), start(3))
+      let (s4, s5, s6, s7) = (start(4), start(5), start(6), start(7))
+      var b = strip
+      for piece in pieces {
+        let (a0, a1, a2, a3) = (s0 + piece.left, s1 + piece.left, s2 + piece.left, s3 + piece.left)
+        let (a4, a5, a6, a7) = (s4 + piece.left, s5 + piece.left, s6 + piece.left, s7 + piece.left)
+        var k = 0
+        while k < piece.length {
+          r0.add(a0[k], b)
+          r1.add(a1[k], b)
+          r2.add(a2[k], b)
+          r3.add(a3[k], b)
+          r4.add(a4[k], b)
+          r5.add(a5[k], b)
+          r6.add(a6[k], b)
+          r7.add(a7[k], b)
+          b += R.width
+          k &+= 1
+        }
+      }
+      finish8(row, r0, r1, r2, r3, r4, r5, r6, r7)
+      row &+= 8
+    }
   }
 
   @inline(never)
-  private func rowsOf8<R: TileRow>(_: R.Type, _ left: LeftOperand) {
-    var (r0, r1, r2, r3) = (R(), R(), R(), R())
-    var (r4, r5, r6, r7) = (R(), R(), R(), R())
-    let (s0, s1, s2, s3) = (start(left, 0), start(left, 1), start(left, 2), start(left, 3))
-    let (s4, s5, s6, s7) = (start(left, 4), start(left, 5), start(left, 6), start(left, 7))
-    var b = strip
-    for piece in pieces {
-      let (a0, a1, a2, a3) = (s0 + piece.left, s1 + piece.left, s2 + piece.left, s3 + piece.left)
-      let (a4, a5, a6, a7) = (s4 + piece.left, s5 + piece.left, s6 + piece.left, s7 + piece.left)
+  private func packedTilesOf8<R: TileRow>(_: R.Type, _ packed: UnsafePointer<Float>) {
+    var (row, a) = (rows.lowerBound, packed)
+    while row < rows.upperBound {
+      var (r0, r1, r2, r3) = (R(), R(), R(), R())
+      var (r4, r5, r6, r7) = (R(), R(), R(), R())
+      var b = strip
       var k = 0
-      while k < piece.length {
-        r0.add(a0[k], b)
-        r1.add(a1[k], b)
-        r2.add(a2[k], b)
-        r3.add(a3[k], b)
-        r4.add(a4[k], b)
-        r5.add(a5[k], b)
-        r6.add(a6[k], b)
-        r7.add(a7[k], b)
+      while k < inner {
+        r0.add(a[0], b)
+        r1.add(a[1], b)
+        r2.add(a[2], b)
+        r3.add(a[3], b)
+        r4.add(a[4], b)
+        r5.add(a[5], b)
+        r6.add(a[6], b)
+        r7.add(a[7], b)
+        a += 8
         b += R.width
         k &+= 1
       }
+      finish8(row, r0, r1, r2, r3, r4, r5, r6, r7)
+      row &+= 8
     }
-    finish8(r0, r1, r2, r3, r4, r5, r6, r7)
   }
 
   @inline(never)
-  private func packedRowsOf8<R: TileRow>(_: R.Type, _ packed: UnsafePointer<Float>) {
-    var (r0, r1, r2, r3) = (R(), R(), R(), R())
-    var (r4, r5, r6, r7) = (R(), R(), R(), R())
-    var (a, b) = (packed, strip)
-    var k = 0
-    while k < inner {
-      r0.add(a[0], b)
-      r1.add(a[1], b)
-      r2.add(a[2], b)
-      r3.add(a[3], b)
-      r4.add(a[4], b)
-      r5.add(a[5], b)
-      r6.add(a[6], b)
-      r7.add(a[7], b)
-      a += 8
-      b += R.width
-      k &+= 1
+  private func tilesOf6<R: TileRow>(_: R.Type, _ left: LeftOperand) {
+    var row = rows.lowerBound
+    while row < rows.upperBound {
+      let last = rows.upperBound &- 1
+      @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
+        left.base + left.offsets[min(row &+ i, last)]
+      }
+      var (r0, r1, r2, r3, r4, r5) = (R(), R(), R(), R(), R(), R())
+      let (s0, s1, s2, s3, s4, s5) = (start(0), start(1), start(2), start(3), start(4), start(5))
+      var b = strip
+      for piece in pieces {
+        let (a0, a1, a2) = (s0 + piece.left, s1 + piece.left, s2 + piece.left)
+        let (a3, a4, a5) = (s3 + piece.left, s4 + piece.left, s5 + piece.left)
+        var k = 0
+        while k < piece.length {
+          r0.add(a0[k], b)
+          r1.add(a1[k], b)
+          r2.add(a2[k], b)
+          r3.add(a3[k], b)
+          r4.add(a4[k], b)
+          r5.add(a5[k], b)
+          b += R.width
+          k &+= 1
+        }
+      }
+      finish6(row, r0, r1, r2, r3, r4, r5)
+      row &+= 6
     }
-    finish8(r0, r1, r2, r3, r4, r5, r6, r7)
   }
 
   @inline(never)
-  private func rowsOf6<R: TileRow>(_: R.Type, _ left: LeftOperand) {
-    var (r0, r1, r2, r3, r4, r5) = (R(), R(), R(), R(), R(), R())
-    let (s0, s1, s2) = (start(left, 0), start(left, 1), start(left, 2))
-    let (s3, s4, s5) = (start(left, 3), start(left, 4), start(left, 5))
-    var b = strip
-    for piece in pieces {
-      let (a0, a1, a2) = (s0 + piece.left, s1 + piece.left, s2 + piece.left)
-      let (a3, a4, a5) = (s3 + piece.left, s4 + piece.left, s5 + piece.left)
+  private func packedTilesOf6<R: TileRow>(_: R.Type, _ packed: UnsafePointer<Float>) {
+    var (row, a) = (rows.lowerBound, packed)
+    while row < rows.upperBound {
+      var (r0, r1, r2, r3, r4, r5) = (R(), R(), R(), R(), R(), R())
+      var b = strip
       var k = 0
-      while k < piece.length {
-        r0.add(a0[k], b)
-        r1.add(a1[k], b)
-        r2.add(a2[k], b)
-        r3.add(a3[k], b)
-        r4.add(a4[k], b)
-        r5.add(a5[k], b)
+      while k < inner {
+        r0.add(a[0], b)
+        r1.add(a[1], b)
+        r2.add(a[2], b)
+        r3.add(a[3], b)
+        r4.add(a[4], b)
+        r5.add(a[5], b)
+        a += 6
         b += R.width
         k &+= 1
       }
+      finish6(row, r0, r1, r2, r3, r4, r5)
+      row &+= 6
     }
-    finish6(r0, r1, r2, r3, r4, r5)
-  }
-
-  @inline(never)
-  private func packedRowsOf6<R: TileRow>(_: R.Type, _ packed: UnsafePointer<Float>) {
-    var (r0, r1, r2, r3, r4, r5) = (R(), R(), R(), R(), R(), R())
-    var (a, b) = (packed, strip)
-    var k = 0
-    while k < inner {
-      r0.add(a[0], b)
-      r1.add(a[1], b)
-      r2.add(a[2], b)
-      r3.add(a[3], b)
-      r4.add(a[4], b)
-      r5.add(a[5], b)
-      a += 6
-      b += R.width
-      k &+= 1
-    }
-    finish6(r0, r1, r2, r3, r4, r5)
   }
 
   @inline(__always)
   private func finish8<R: TileRow>(
-    _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R, _ r6: R, _ r7: R
+    _ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R, _ r6: R, _ r7: R
   ) {
-    finish(r0, 0)
-    finish(r1, 1)
-    finish(r2, 2)
-    finish(r3, 3)
-    finish(r4, 4)
-    finish(r5, 5)
-    finish(r6, 6)
-    finish(r7, 7)
+    finish(r0, row)
+    finish(r1, row &+ 1)
+    finish(r2, row &+ 2)
+    finish(r3, row &+ 3)
+    finish(r4, row &+ 4)
+    finish(r5, row &+ 5)
+    finish(r6, row &+ 6)
+    finish(r7, row &+ 7)
   }
 
   @inline(__always)
-  private func finish6<R: TileRow>(_ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R) {
-    finish(r0, 0)
-    finish(r1, 1)
-    finish(r2, 2)
-    finish(r3, 3)
-    finish(r4, 4)
-    finish(r5, 5)
+  private func finish6<R: TileRow>(
+    _ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R
+  ) {
+    finish(r0, row)
+    finish(r1, row &+ 1)
+    finish(r2, row &+ 2)
+    finish(r3, row &+ 3)
+    finish(r4, row &+ 4)
+    finish(r5, row &+ 5)
   }
 
   @inline(__always)
-  private func finish<R: TileRow>(_ row: R, _ index: Int) {
-    guard index < rows else { return }
-    let line = target.base + (target.offsets[firstRow &+ index] &+ column)
-    row.store(
+  private func finish<R: TileRow>(_ accumulators: R, _ row: Int) {
+    guard row < rows.upperBound else { return }
+    let line = target.base + (target.offsets[row] &+ column)
+    accumulators.store(
       line, valid: valid, accumulating: target.accumulates, bias: target.bias.map { $0 + column })
   }
 }
@@ -620,7 +674,7 @@ public func matrixProduct(
 
 /// A right operand packed whole, for products that use it many times. Everything here runs on the calling thread.
 struct PackedOperand {
-  private let blocks: [[Piece]]
+  private let plan: InnerPlan
   private let columns: Int
   private let storage: Storage
 
@@ -628,30 +682,24 @@ struct PackedOperand {
   ///   - right: `[inner, columns]`.
   init(_ right: RightOperand, inner: Int, columns: Int) {
     self.columns = columns
-    self.blocks = MatrixProduct.blocks(
+    self.plan = InnerPlan(
       [Piece(left: 0, right: 0, length: inner)],
       rightStride: right.layout == .rows ? right.stride : 1)
-    let padded = (columns + 15) / 16 * 16
-    self.storage = StoragePool.shared.storage(count: inner * padded)
-    var target = storage.pointer
-    for block in blocks {
-      MatrixProduct.pack(right, block, columns: 0..<columns, into: target)
-      target += block.reduce(0) { $0 + $1.length } * padded
+    self.storage = StoragePool.shared.storage(count: inner * MatrixProduct.padded(columns))
+    for block in plan.blocks {
+      MatrixProduct.pack(
+        right, plan.pieces(of: block), columns: 0..<columns,
+        into: storage.pointer + block.start * MatrixProduct.padded(columns))
     }
   }
 
   /// `target = left * self (+ target)` for the given number of rows.
   func multiply(_ left: LeftOperand, rows: Int, into target: ProductTarget) {
-    var (packed, start) = (storage.pointer, 0)
-    for block in blocks {
-      var here = target
-      here.accumulates = target.accumulates || start > 0
+    for block in plan.blocks {
       MatrixProduct.multiply(
-        left, block, firstInner: start, rows: 0..<rows, packed: packed, columns: 0..<columns,
-        into: here)
-      let length = block.reduce(0) { $0 + $1.length }
-      packed += length * ((columns + 15) / 16 * 16)
-      start += length
+        left, plan.pieces(of: block), block, rows: 0..<rows,
+        packed: storage.pointer + block.start * MatrixProduct.padded(columns),
+        columns: 0..<columns, into: target.part(block, of: plan))
     }
   }
 }

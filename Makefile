@@ -1,0 +1,108 @@
+# Edits a photograph from one sentence. `make help` lists what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DEFAULT_GOAL := help
+
+# The edit to make, its folder, and flags for its stages, such as FLAGS=--restart.
+REQUEST ?= prompts/blue-car.yaml
+RUN ?= checkpoints/$(basename $(notdir $(REQUEST)))
+FLAGS ?=
+
+# The Debian packages that building and running take.
+PACKAGES := pkg-config libpng-dev libopenblas-dev libhdf5-dev libturbojpeg0-dev libwebp-dev \
+  libfreetype-dev fonts-dejavu-core
+
+BIN := .build/release
+PROGRAMS := $(addprefix $(BIN)/,embed-optimize model-finetune interpolate-generate model-probe)
+SOURCES := Package.swift $(shell find Sources -name '*.swift' -o -name '*.h' -o -name '*.modulemap')
+# Tests are built with other settings, in a folder of their own, so that neither build undoes the other.
+TEST_BUILD := .build-tests
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "make edit REQUEST=prompts/NAME.yaml makes another edit; FLAGS=--restart begins it anew."
+
+.PHONY: packages
+packages: # Install the packages that are missing. Takes milliseconds where none is.
+	@if command -v dpkg-query > /dev/null; then \
+	  installed=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(PACKAGES) 2> /dev/null \
+	    | sed -n 's/ installed$$//p' || true); \
+	  missing=$$(comm -23 <(printf '%s\n' $(PACKAGES) | sort) <(sort <<< "$$installed") | xargs); \
+	  if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" = 0 ]; then as_root=; \
+	    elif command -v sudo > /dev/null && { sudo -n true 2> /dev/null || [ -t 0 ]; }; then as_root=sudo; \
+	    else echo "missing packages: sudo apt-get install $$missing" >&2; exit 69; fi; \
+	    echo "installing $$missing" >&2; \
+	    { $$as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      $$as_root apt-get install -qq --no-install-recommends $$missing > /dev/null; } \
+	      || { echo "missing packages: sudo apt-get install $$missing" >&2; exit 69; }; \
+	  fi; \
+	elif ! pkg-config --exists libpng openblas hdf5 libturbojpeg libwebp freetype2; then \
+	  echo "missing libraries: install the equivalents of Debian's $(PACKAGES)" >&2; exit 69; \
+	fi
+
+# One build makes them all.
+$(PROGRAMS) &: $(SOURCES) | packages
+	swift build -c release
+	@touch $(PROGRAMS)
+
+.PHONY: build
+build: $(PROGRAMS) ## Build the programs.
+
+# Each stage depends on a file of just the settings that it works by, which is only replaced when they change: so a
+# change of the alphas runs the last stage alone. A stage that is stopped leaves its checkpoint but no .done.
+STATE := $(RUN)/.make
+
+.PHONY: force
+force:
+
+$(STATE)/%.settings: force | $(PROGRAMS)
+	@mkdir -p $(@D)
+	@$(BIN)/$* --request $(REQUEST) --run $(RUN) $(FLAGS) --print-settings > $@.new
+	@if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
+
+# What a stage has to be run for, besides its settings: its file has gone, or is to be begun anew.
+restart := $(if $(filter --restart,$(FLAGS)),force)
+missing = $(restart) $(if $(wildcard $(RUN)/$(1)),,force)
+
+$(STATE)/embed-optimize.done: $(STATE)/embed-optimize.settings $(call missing,embedding.h5)
+	$(BIN)/embed-optimize --request $(REQUEST) --run $(RUN) $(FLAGS)
+	@touch $@
+
+$(STATE)/model-finetune.done: $(STATE)/model-finetune.settings $(STATE)/embed-optimize.done \
+    $(call missing,weights.h5)
+	$(BIN)/model-finetune --request $(REQUEST) --run $(RUN) $(FLAGS)
+	@touch $@
+
+$(RUN)/contact-sheet.png: $(STATE)/interpolate-generate.settings $(STATE)/model-finetune.done $(restart)
+	$(BIN)/interpolate-generate --request $(REQUEST) --run $(RUN) $(FLAGS)
+	@touch $@
+
+.PHONY: edit
+edit: $(RUN)/contact-sheet.png ## Make the edit of REQUEST, up to checkpoints/NAME/contact-sheet.png.
+	@echo $<
+
+.PHONY: test
+test: packages ## Build and run the tests.
+	swift test -c release -Xswiftc -enable-testing --scratch-path $(TEST_BUILD)
+
+.PHONY: lint
+lint: ## Check how the sources are written.
+	git ls-files -z '*.swift' | xargs -0 swift format lint --strict --parallel
+
+.PHONY: format
+format: ## Write the sources as lint wants them.
+	git ls-files -z '*.swift' | xargs -0 swift format --in-place --parallel
+
+.PHONY: parity
+parity: build ## Compare with PyTorch on bases made on the spot, up to Stable Diffusion 1.5's size.
+	python=$$(tools/setup_venv.sh) && "$$python" tools/parity.py
+
+.PHONY: clean
+clean: ## Remove what was built; edits stay.
+	rm -rf .build $(TEST_BUILD)

@@ -1,0 +1,134 @@
+// The flags that the programs share.
+
+import ArgumentParser
+import Editing
+import Foundation
+import Images
+
+/// Where a run's request, files and base are.
+public struct RunOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The edit request, a YAML file.", valueName: "file"))
+  public var request: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The run's folder; checkpoints/NAME for the request NAME.yaml where not given.",
+      valueName: "folder"))
+  public var run: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The base: a folder of Stable Diffusion 1.x or 2.x as diffusers lays it out; the embedded one where not given.",
+      valueName: "folder"))
+  public var base: String?
+
+  public init() {}
+
+  public mutating func validate() throws {
+    try check(request, .path, "--request")
+    try check(run, .path, "--run")
+    try check(base, .path, "--base")
+  }
+}
+
+/// How a stage runs and talks.
+public struct StageOptions: ParsableArguments {
+  @Option(
+    name: .customLong("checkpoint-every"),
+    help: ArgumentHelp("How often what was reached is saved.", valueName: "seconds"))
+  public var checkpointEvery: Double = 60
+
+  @Flag(help: "Say what would run, how long and how much memory it takes; run nothing.")
+  public var dryRun = false
+
+  @Flag(help: "Begin anew; the old file is kept as NAME.h5.previous.")
+  public var restart = false
+
+  @Option(help: ArgumentHelp("How many threads compute; all processors where not given."))
+  public var threads: Int?
+
+  @Flag(help: "One JSON object a line on standard output.")
+  public var json = false
+
+  @Flag(help: "Only warnings and errors on standard error.")
+  public var quiet = false
+
+  @Flag(help: .hidden)
+  public var printSettings = false
+
+  public init() {}
+
+  public mutating func validate() throws {
+    try check(checkpointEvery, .seconds, "--checkpoint-every")
+    try check(threads, .threads, "--threads")
+  }
+}
+
+/// The flags of both training stages.
+public struct TrainingOptions: ParsableArguments {
+  @Option(help: "How many steps to train in all.")
+  public var steps: Int?
+
+  @Option(
+    name: .customLong("learning-rate"), help: ArgumentHelp("Adam's step size.", valueName: "rate"))
+  public var learningRate: Double?
+
+  @Option(help: "How many timesteps a step takes.")
+  public var batch: Int?
+
+  @Option(help: "The seed of the timesteps and the noise.")
+  public var seed: UInt64?
+
+  public init() {}
+
+  public mutating func validate() throws {
+    try check(steps, .steps, "--steps")
+    try check(learningRate, .learningRate, "--learning-rate")
+    try check(batch, .batch, "--batch")
+    try check(seed, .seed, "--seed")
+  }
+
+  public var overrides: EditRequest.Training {
+    EditRequest.Training(steps: steps, learningRate: learningRate, batch: batch)
+  }
+}
+
+/// Throws what ArgumentParser turns into a usage error where a flag's value is out of its limit.
+public func check<Value>(_ value: Value?, _ limit: Limit<Value>, _ flag: String) throws {
+  guard let value, !limit.contains(value) else { return }
+  throw ValidationError("\(flag): found \(value), wanted \(limit.wanted)")
+}
+
+extension Fit: ExpressibleByArgument {}
+extension SamplingStart: ExpressibleByArgument {}
+
+extension PictureSize: ExpressibleByArgument {
+  /// "512" for a square, or "512x384".
+  public init?(argument: String) {
+    let sides = argument.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+    guard let width = sides[0], let height = sides.count > 1 ? sides[1] : width, sides.count <= 2,
+      Limit<Int>.pictureSide.contains(width), Limit<Int>.pictureSide.contains(height)
+    else { return nil }
+    self.init(width: width, height: height)
+  }
+}
+
+/// The alphas of a sweep, "0,0.5,1" or "0:1:0.1".
+public struct AlphaList: ExpressibleByArgument {
+  public let values: [Double]
+
+  public init?(argument: String) {
+    guard let values = NumberList.alphas(argument) else { return nil }
+    self.values = values
+  }
+}
+
+/// The seeds of a sweep, "0,1,2".
+public struct SeedList: ExpressibleByArgument {
+  public let values: [UInt64]
+
+  public init?(argument: String) {
+    guard let values = NumberList.seeds(argument) else { return nil }
+    self.values = values
+  }
+}

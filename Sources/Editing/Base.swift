@@ -1,0 +1,147 @@
+// The base of a run: its parts as the stages ask for them, and its digest.
+
+import Checkpoints
+import Diffusion
+import Foundation
+import Images
+import Models
+import Tensors
+import Weights
+
+/// A base model and what the stages derive from its configuration.
+struct Base {
+  let path: String
+  let folder: BaseFolder
+  let schedule: NoiseSchedule
+  private let autoencoder: AutoencoderConfiguration
+  private let unet: UNetConfiguration
+
+  /// Reads the configurations, no weights.
+  /// - Throws: `EditingError` or `LoadingError`.
+  init(path: String) throws {
+    self.path = path
+    let url = URL(fileURLWithPath: path, isDirectory: true)
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw EditingError(.noInput, "\(path): there is no such folder, wanted a base model")
+    }
+    folder = try BaseFolder(url)
+    schedule = NoiseSchedule(.init(try folder.schedulerConfiguration()))
+    autoencoder = try folder.autoencoderConfiguration()
+    unet = try folder.unetConfiguration()
+    let text = try folder.textConfiguration()
+    let found = [autoencoder.inChannels, autoencoder.outChannels, text.width]
+    let wanted = [3, 3, unet.crossAttentionWidth]
+    guard found == wanted, unet.inChannels == autoencoder.latentChannels,
+      unet.outChannels == unet.inChannels
+    else {
+      throw EditingError(
+        .badData,
+        "\(path): found parts that don't fit together: an autoencoder of \(found[0]) to \(found[1]) "
+          + "channels with latents of \(autoencoder.latentChannels), a text encoder of width "
+          + "\(found[2]), and a denoiser of \(unet.inChannels) to \(unet.outChannels) channels for "
+          + "texts of width \(wanted[2])")
+    }
+  }
+
+  /// The size that the base was trained at.
+  var defaultSize: PictureSize {
+    guard let latent = unet.sampleSize, latent.count == 2 else {
+      return PictureSize(width: autoencoder.sampleSize, height: autoencoder.sampleSize)
+    }
+    return PictureSize(
+      width: latent[1] * autoencoder.factor, height: latent[0] * autoencoder.factor)
+  }
+
+  /// - Throws: `EditingError`, `usage`, where the autoencoder's factor does not divide the size.
+  func check(_ size: PictureSize) throws {
+    let factor = autoencoder.factor
+    guard size.width % factor == 0, size.height % factor == 0 else {
+      throw EditingError(
+        .usage, "size: found \(size), wanted a width and a height that \(factor) divides")
+    }
+  }
+
+  /// The digest of the files that make up the base: SHA-256 of a listing of their digests, sorted by path. Files that
+  /// are not read, such as a README or weights of another kind, don't count.
+  /// - Throws: `StoreError`.
+  func digest() throws -> String {
+    let parts = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"]
+    var names = ["model_index.json"]
+    for part in parts {
+      let found = try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(part)")
+      names += (found ?? []).sorted().filter { name in
+        !name.hasPrefix(".")
+          && [".json", ".txt", ".safetensors"].contains { name.hasSuffix($0) }
+      }.map { "\(part)/\($0)" }
+    }
+    let lines = try names.map { name in
+      "\(try SHA256Text.digest(ofFile: "\(path)/\(name)"))  \(name)\n"
+    }
+    return SHA256Text.digest(of: lines.joined().utf8)
+  }
+
+  /// - Throws: `LoadingError`.
+  func tokenizer() throws -> CLIPTokenizer {
+    try CLIPTokenizer(folder: URL(fileURLWithPath: path).appendingPathComponent("tokenizer"))
+  }
+
+  /// The embeddings of sentences, `[sentences, tokens, width]`, and what was cut off of those that are too long.
+  /// - Throws: `LoadingError`; `EditingError` where tokenizer and text encoder don't fit together.
+  func embeddings(of sentences: [String]) throws -> (tensor: Tensor, cuts: [String]) {
+    let tokenizer = try tokenizer()
+    let encoder = try folder.textEncoder()
+    guard tokenizer.vocabularySize <= encoder.configuration.vocabularySize,
+      tokenizer.maximumLength <= encoder.configuration.maximumLength
+    else {
+      throw EditingError(
+        .badData,
+        "\(path)/tokenizer: found \(tokenizer.vocabularySize) tokens in texts of "
+          + "\(tokenizer.maximumLength), wanted at most the text encoder's "
+          + "\(encoder.configuration.vocabularySize) in \(encoder.configuration.maximumLength)")
+    }
+    let encodings = sentences.map(tokenizer.encode)
+    let cuts = encodings.filter { $0.droppedCount > 0 }.map { encoding in
+      "the sentence has \(encoding.textCount) tokens, and the base takes "
+        + "\(encoding.textCount - encoding.droppedCount): the last \(encoding.droppedCount) were cut off"
+    }
+    return (encoder(encodings.map(\.ids)).value, cuts)
+  }
+
+  /// The latent of a photograph, as the denoiser takes it: `[1, height / factor, width / factor, channels]`.
+  /// - Throws: `LoadingError`.
+  func latent(of picture: Picture) throws -> Tensor {
+    try folder.autoencoder().latent(of: picture.tensor)
+  }
+}
+
+extension NoiseSchedule.Parameters {
+  /// The schedule that a base's configuration describes.
+  init(_ configuration: SchedulerConfiguration) {
+    self.init()
+    trainingSteps = configuration.trainingSteps
+    betaSchedule =
+      switch configuration.betaSchedule {
+      case .linear: .linear
+      case .scaledLinear: .scaledLinear
+      case .squaredCosine: .squaredCosine
+      }
+    betaStart = configuration.betaStart
+    betaEnd = configuration.betaEnd
+    rescalesToZeroTerminalSNR = configuration.rescalesToZeroTerminalSNR
+    prediction =
+      switch configuration.prediction {
+      case .epsilon: .epsilon
+      case .velocity: .velocity
+      case .sample: .sample
+      }
+    spacing =
+      switch configuration.spacing {
+      case .leading: .leading
+      case .trailing: .trailing
+      case .linspace: .linspace
+      }
+    stepsOffset = configuration.stepsOffset
+    setsAlphaToOne = configuration.setsAlphaToOne
+    clipRange = configuration.clipRange.map { Float($0) }
+  }
+}

@@ -1,0 +1,147 @@
+// What was asked for: the keys of an edit request, of a base's defaults, or of the flags. Any of them may be absent;
+// EditSettings is what is left when nothing is.
+
+import Foundation
+import Images
+
+/// Coded by its name, as in a request.
+extension Fit: Codable {}
+
+/// What the sampling starts from.
+public enum SamplingStart: String, Codable, CaseIterable, Sendable {
+  /// Noise of the seed, as in the paper.
+  case noise
+  /// The DDIM inversion of the photograph under the tuned model and the optimised embedding.
+  case inversion
+}
+
+/// The size of a picture in pixels.
+public struct PictureSize: Hashable, Sendable, CustomStringConvertible {
+  public var width: Int
+  public var height: Int
+
+  public init(width: Int, height: Int) {
+    self.width = width
+    self.height = height
+  }
+
+  public var description: String { "\(width)x\(height)" }
+}
+
+extension PictureSize: Codable {
+  /// Coded as `[width, height]`, as in a request.
+  public init(from decoder: any Decoder) throws {
+    var values = try decoder.unkeyedContainer()
+    self.init(width: try values.decode(Int.self), height: try values.decode(Int.self))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.unkeyedContainer()
+    try values.encode(width)
+    try values.encode(height)
+  }
+}
+
+/// Settings of an edit of which any may be absent, in the order of a request's keys.
+public struct EditRequest: Equatable, Sendable {
+  /// Settings of one of the two training stages.
+  public struct Training: Equatable, Sendable {
+    public var steps: Int?
+    public var learningRate: Double?
+    public var batch: Int?
+
+    public init(steps: Int? = nil, learningRate: Double? = nil, batch: Int? = nil) {
+      self.steps = steps
+      self.learningRate = learningRate
+      self.batch = batch
+    }
+  }
+
+  /// Settings of the sweep.
+  public struct Generation: Equatable, Sendable {
+    public var alphas: [Double]?
+    public var seeds: [UInt64]?
+    public var steps: Int?
+    public var guidanceScale: Double?
+    public var start: SamplingStart?
+
+    public init(
+      alphas: [Double]? = nil, seeds: [UInt64]? = nil, steps: Int? = nil,
+      guidanceScale: Double? = nil, start: SamplingStart? = nil
+    ) {
+      self.alphas = alphas
+      self.seeds = seeds
+      self.steps = steps
+      self.guidanceScale = guidanceScale
+      self.start = start
+    }
+  }
+
+  /// Absolute path of the photograph.
+  public var image: String?
+  public var prompt: String?
+  /// Absolute path of the base's folder.
+  public var base: String?
+  public var seed: UInt64?
+  public var fit: Fit?
+  public var size: PictureSize?
+  public var embedding = Training()
+  public var finetune = Training()
+  public var generate = Generation()
+
+  public init() {}
+}
+
+extension EditRequest {
+  /// Reads an edit request (YAML). Paths in it are relative to the file.
+  /// - Throws: `EditingError`: `noInput` where the file can't be read, `badData` where a key or value is wrong.
+  public init(requestAt path: String) throws {
+    let file = try SettingsFile(path: path)
+    let top = try file.top(keys: [
+      "image", "prompt", "base", "seed", "fit", "size", "embedding", "finetune", "generate",
+    ])
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    func absolute(_ path: String) -> String {
+      URL(fileURLWithPath: path, relativeTo: folder).standardizedFileURL.path
+    }
+    image = try top.text("image", .path).map(absolute)
+    prompt = try top.text("prompt", .prompt)
+    base = try top.text("base", .path).map(absolute)
+    seed = try top.seed("seed")
+    fit = try top.choice("fit")
+    size = try top.size("size")
+    try readSections(of: top)
+  }
+
+  /// Reads a base's own defaults, `imagic.json` in its folder; none where there is no such file.
+  /// - Throws: `EditingError`: `badData` where a key or value is wrong.
+  public init(defaultsOfBase folder: String) throws {
+    let path = URL(fileURLWithPath: folder).appendingPathComponent("imagic.json").relativePath
+    guard FileManager.default.fileExists(atPath: path) else { return }
+    let file = try SettingsFile(path: path)
+    try readSections(of: try file.top(keys: ["embedding", "finetune", "generate"]))
+  }
+
+  private mutating func readSections(of top: SettingsMapping) throws {
+    func training(_ key: String) throws -> Training {
+      guard let section = try top.section(key, keys: ["steps", "learning-rate", "batch"]) else {
+        return Training()
+      }
+      return Training(
+        steps: try section.whole("steps", .steps),
+        learningRate: try section.number("learning-rate", .learningRate),
+        batch: try section.whole("batch", .batch))
+    }
+    embedding = try training("embedding")
+    finetune = try training("finetune")
+    let keys = ["alphas", "seeds", "steps", "guidance-scale", "start"]
+    if let section = try top.section("generate", keys: keys) {
+      generate = Generation(
+        alphas: try section.numbers("alphas", .alphas),
+        seeds: try section.seeds("seeds", .seeds),
+        steps: try section.whole("steps", .samplingSteps),
+        guidanceScale: try section.number("guidance-scale", .guidanceScale),
+        start: try section.choice("start"))
+    }
+  }
+}

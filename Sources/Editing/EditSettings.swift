@@ -1,0 +1,161 @@
+// Every setting of an edit, none absent: what the stages work by, what is printed before they start and saved with
+// what they make.
+
+import Foundation
+import Images
+
+/// Settings of one of the two training stages.
+public struct TrainingSettings: Codable, Equatable, Sendable {
+  public var steps: Int
+  /// The step size of Adam.
+  public var learningRate: Double
+  /// How many timesteps, drawn stratified, a step takes.
+  public var batch: Int
+
+  enum CodingKeys: String, CodingKey {
+    case steps
+    case learningRate = "learning-rate"
+    case batch
+  }
+}
+
+/// Settings of the sweep over alphas and seeds.
+public struct GenerateSettings: Codable, Equatable, Sendable {
+  public var alphas: [Double]
+  public var seeds: [UInt64]
+  /// Steps of the sampler.
+  public var steps: Int
+  /// The weight of classifier-free guidance; 1 is the model's own prediction.
+  public var guidanceScale: Double
+  public var start: SamplingStart
+
+  enum CodingKeys: String, CodingKey {
+    case alphas, seeds, steps
+    case guidanceScale = "guidance-scale"
+    case start
+  }
+}
+
+/// Every setting of an edit, in the keys of a request.
+public struct EditSettings: Codable, Equatable, Sendable {
+  /// Absolute path of the photograph.
+  public var image: String
+  public var prompt: String
+  /// Absolute path of the base's folder.
+  public var base: String
+  public var seed: UInt64
+  public var fit: Fit
+  /// The pictures' size; where absent, the one that the base was trained at.
+  public var size: PictureSize?
+  public var embedding: TrainingSettings
+  public var finetune: TrainingSettings
+  public var generate: GenerateSettings
+
+  /// Lays what was asked for over the defaults.
+  ///
+  /// From weak to strong: the defaults published for Stable Diffusion, the base's own (`imagic.json`) or, where the run
+  /// folder has them, the settings that an earlier stage saved; then the request, then the flags.
+  /// - Parameters:
+  ///   - saved: what the run folder holds. With it, the base's own defaults have been resolved already.
+  ///   - request: the keys of the request's file, empty where there is none.
+  ///   - flags: the command's flags.
+  /// - Throws: `EditingError`: `usage` where the photograph or the sentence is missing, `noInput` where there is no
+  ///   base, `badData` where its `imagic.json` is wrong.
+  public init(saved: EditSettings? = nil, request: EditRequest, flags: EditRequest) throws {
+    guard let image = flags.image ?? request.image ?? saved?.image else {
+      throw EditingError(.usage, "no photograph: give one with --image or in the request")
+    }
+    guard let prompt = flags.prompt ?? request.prompt ?? saved?.prompt else {
+      throw EditingError(.usage, "no sentence: give one with --prompt or in the request")
+    }
+    if let saved {
+      self = saved
+    } else {
+      let base = try flags.base ?? request.base ?? DefaultBase.locate()
+      self.init(published: image, prompt: prompt, base: base)
+      apply(try EditRequest(defaultsOfBase: base))
+    }
+    apply(request)
+    apply(flags)
+  }
+
+  /// The defaults published for Stable Diffusion: Imagic's rates (Kawar et al. 2023, section 4) as its public
+  /// reimplementations for Stable Diffusion have them, and a sweep that shows where an edit sets in.
+  init(published image: String, prompt: String, base: String) {
+    self.image = image
+    self.prompt = prompt
+    self.base = base
+    seed = 0
+    fit = .crop
+    size = nil
+    embedding = TrainingSettings(steps: 1000, learningRate: 2e-3, batch: 1)
+    finetune = TrainingSettings(steps: 1500, learningRate: 5e-7, batch: 1)
+    generate = GenerateSettings(
+      alphas: [0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1], seeds: [0], steps: 50, guidanceScale: 3,
+      start: .noise)
+  }
+
+  /// Takes over every setting that `request` has.
+  mutating func apply(_ request: EditRequest) {
+    image = request.image ?? image
+    prompt = request.prompt ?? prompt
+    base = request.base ?? base
+    seed = request.seed ?? seed
+    fit = request.fit ?? fit
+    size = request.size ?? size
+    embedding.apply(request.embedding)
+    finetune.apply(request.finetune)
+    generate.alphas = request.generate.alphas ?? generate.alphas
+    generate.seeds = request.generate.seeds ?? generate.seeds
+    generate.steps = request.generate.steps ?? generate.steps
+    generate.guidanceScale = request.generate.guidanceScale ?? generate.guidanceScale
+    generate.start = request.generate.start ?? generate.start
+  }
+}
+
+extension TrainingSettings {
+  fileprivate mutating func apply(_ request: EditRequest.Training) {
+    steps = request.steps ?? steps
+    learningRate = request.learningRate ?? learningRate
+    batch = request.batch ?? batch
+  }
+}
+
+/// JSON as the files have it: keys sorted, so that equal settings are equal bytes.
+public enum SettingsJSON {
+  public static func encode(_ value: some Encodable, pretty: Bool = false) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+  }
+
+  /// - Parameter source: the file that the text is from, named where it is wrong.
+  /// - Throws: `EditingError`, `badData`.
+  public static func decode<Value: Decodable>(
+    _ type: Value.Type, from text: String, source: String
+  ) throws -> Value {
+    do {
+      return try JSONDecoder().decode(type, from: Data(text.utf8))
+    } catch let error as DecodingError {
+      throw EditingError(.badData, "\(source): \(describe(error))")
+    }
+  }
+
+  private static func describe(_ error: DecodingError) -> String {
+    func place(_ context: DecodingError.Context) -> String {
+      let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return path.isEmpty ? "" : " at \(path)"
+    }
+    switch error {
+    case .keyNotFound(let key, let context):
+      return "found settings without the key \(key.stringValue)\(place(context))"
+    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+      return "found settings that lack \(type)\(place(context))"
+    case .dataCorrupted(let context):
+      return "found settings that are not valid JSON\(place(context))"
+    @unknown default:
+      return "found settings that can't be read"
+    }
+  }
+}

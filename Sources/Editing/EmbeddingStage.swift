@@ -1,0 +1,145 @@
+// The first stage, `embed-optimize`: from a photograph and a sentence to embedding.h5.
+
+import Checkpoints
+import Foundation
+import Images
+import Tensors
+
+/// Optimises the sentence's embedding until the frozen denoiser denoises the photograph.
+public enum EmbeddingStage {
+  private static let stage = Stage.embedOptimize
+
+  /// Runs the stage, from what is saved or anew, to its end.
+  /// - Throws: an error whose exit code `ExitStatus(of:)` tells; `EditingError`, `stopped`, where the run was told to
+  ///   stop, after it has saved.
+  public static func run(_ run: StageRun) throws {
+    try run.alone { try Work(run).perform() }
+  }
+
+  /// The settings that the stage works by and the state of the files that it reads, as a text that changes exactly when
+  /// the stage has to run again.
+  public static func printedSettings(_ run: StageRun) throws -> String {
+    struct Printed: Encodable {
+      let settings: EditSettings
+      let files: [String: String]
+    }
+    var settings = try run.settings(saved: nil)
+    let neutral = EditSettings(
+      published: settings.image, prompt: settings.prompt, base: settings.base)
+    (settings.finetune, settings.generate) = (neutral.finetune, neutral.generate)
+    let files = FileStates.of([settings.image] + FileStates.files(inBase: settings.base))
+    return try SettingsJSON.encode(Printed(settings: settings, files: files), pretty: true)
+  }
+
+  /// One run, once its inputs are read.
+  private struct Work {
+    let run: StageRun
+    let path: String
+    /// What to go on from.
+    let saved: EmbeddingCheckpoint?
+    let base: Base
+    var settings: EditSettings
+    let imageDigest: String
+    let baseDigest: String
+    /// The fitted photograph.
+    let picture: Picture
+
+    init(_ run: StageRun) throws {
+      self.run = run
+      path = run.folder.embedding
+      let exists = FileManager.default.fileExists(atPath: path)
+      let found = try exists ? Self.read(path, isOptional: run.restarts) : nil
+      settings = try run.settings(saved: found?.header.settings)
+      base = try Base(path: settings.base)
+      let size = settings.size ?? base.defaultSize
+      settings.size = size
+      try base.check(size)
+      baseDigest = try base.digest()
+      saved = run.restarts ? nil : found
+      if let found, run.askedImage == nil {
+        (imageDigest, picture) = (found.header.imageDigest, found.picture)
+      } else {
+        let bytes = try Picture.bytes(ofFile: settings.image)
+        imageDigest = SHA256Text.digest(of: bytes)
+        picture = try Picture(decoding: bytes, name: settings.image)
+          .fitted(width: size.width, height: size.height, by: settings.fit)
+      }
+      if let saved {
+        try StageIdentity.check(
+          saved: Self.identity(saved.header), asked: Self.identity(header(step: 0)), file: path)
+      }
+    }
+
+    /// A damaged file is an error, unless it is to be put aside.
+    private static func read(_ path: String, isOptional: Bool) throws -> EmbeddingCheckpoint? {
+      do {
+        return try EmbeddingCheckpoint(contentsOf: path)
+      } catch  where isOptional {
+        return nil
+      } catch {
+        throw EditingError(ExitStatus(of: error), "\(error); --restart begins anew")
+      }
+    }
+
+    private static func identity(_ header: CheckpointHeader) -> StageIdentity {
+      StageIdentity(
+        entries: StageIdentity.common(header) + [
+          ("seed", "\(header.settings.seed)"),
+          ("learning rate", "\(header.settings.embedding.learningRate)"),
+          ("batch", "\(header.settings.embedding.batch)"),
+        ])
+    }
+
+    private func header(step: Int) -> CheckpointHeader {
+      let steps = settings.embedding.steps
+      return CheckpointHeader(
+        settings: settings, baseDigest: baseDigest, imageDigest: imageDigest, step: step,
+        steps: steps, isComplete: step == steps)
+    }
+
+    private var training: TrainingStage {
+      TrainingStage(
+        run: run, stage: stage, path: path, base: base.path, header: header(step:),
+        savedLosses: saved?.losses ?? [])
+    }
+
+    func perform() throws {
+      let steps = settings.embedding.steps
+      if let saved, saved.header.step >= steps {
+        try training.finish(saved.header, asked: steps, more: []) { header in
+          var complete = saved
+          complete.header = header
+          complete.header.settings.embedding.steps = header.steps
+          return try complete.save(to: path)
+        }
+        return
+      }
+      try run.tell(settings)
+      let target = try saved?.target ?? textEmbedding()
+      let trainer = EmbeddingTrainer(
+        unet: try base.folder.unet(),
+        batches: TrainingBatches(
+          of: try base.latent(of: picture), schedule: base.schedule,
+          size: settings.embedding.batch, seed: settings.seed, stage: stage),
+        learningRate: settings.embedding.learningRate, embedding: saved?.optimized ?? target,
+        step: saved?.header.step ?? 0, moments: saved?.moments)
+      if run.isDry {
+        training.plan(steps: steps, step: trainer.step)
+        return
+      }
+      try training.train(steps: steps, step: trainer.step) { header, losses in
+        try EmbeddingCheckpoint(
+          header: header, target: target, optimized: trainer.embedding, moments: trainer.moments,
+          losses: losses, picture: picture
+        ).save(to: path)
+      }
+    }
+
+    /// The embedding of the sentence, `[tokens, width]`.
+    private func textEmbedding() throws -> Tensor {
+      let (embeddings, cuts) = try base.embeddings(of: [settings.prompt])
+      for cut in cuts { run.report(.warning(cut)) }
+      return embeddings.reshaped([embeddings.shape[1], embeddings.shape[2]])
+    }
+  }
+}

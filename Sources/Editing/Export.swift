@@ -1,0 +1,64 @@
+// A base with a tuned denoiser as a diffusers folder.
+
+import Foundation
+import Tensors
+import Weights
+
+/// Writes diffusers folders.
+enum Export {
+  private static let weightsFile = "diffusion_pytorch_model.safetensors"
+
+  /// - Throws: `EditingError`, `cannotCreate`, where something is at the place already, or nothing can be made there.
+  static func checkPlace(_ path: String) throws {
+    guard !FileManager.default.fileExists(atPath: path) else {
+      throw EditingError(
+        .cannotCreate, "\(path): is there already, wanted a place for a new folder")
+    }
+    try RunFolder(path: URL(fileURLWithPath: path).deletingLastPathComponent().path).create()
+  }
+
+  /// Writes a folder that holds the base's other parts and these weights. It is made beside its place and renamed when
+  /// it is whole.
+  /// - Throws: `EditingError` or `LoadingError`; nothing is left at the place then.
+  static func write(_ weights: [String: Tensor], of base: String, to path: String) throws {
+    let partial = "\(path).partial-\(getpid())"
+    let files = FileManager.default
+    do {
+      try? files.removeItem(atPath: partial)
+      for name in try content(of: base) {
+        let target = "\(partial)/\(name)"
+        try files.createDirectory(
+          atPath: URL(fileURLWithPath: target).deletingLastPathComponent().path,
+          withIntermediateDirectories: true)
+        // A base may be a folder of links; what they lead to is copied.
+        let source = URL(fileURLWithPath: "\(base)/\(name)").resolvingSymlinksInPath()
+        try files.copyItem(atPath: source.path, toPath: target)
+      }
+      try SafetensorsWriter.write(
+        weights.mapValues(\.shape), to: URL(fileURLWithPath: "\(partial)/unet/\(weightsFile)")
+      ) { weights[$0]! }
+      try files.moveItem(atPath: partial, toPath: path)
+    } catch {
+      try? files.removeItem(atPath: partial)
+      if error is LoadingError { throw error }
+      throw EditingError(.cannotCreate, "\(path): can't be written: \(error.localizedDescription)")
+    }
+  }
+
+  /// The files of a base other than the denoiser's weights, relative to its folder.
+  private static func content(of base: String) throws -> [String] {
+    let parts = try FileManager.default.contentsOfDirectory(atPath: base).filter { name in
+      var isFolder: ObjCBool = false
+      let exists = FileManager.default.fileExists(atPath: "\(base)/\(name)", isDirectory: &isFolder)
+      return exists && isFolder.boolValue && !name.hasPrefix(".") && name != "unet"
+    }
+    let inParts = try parts.sorted().flatMap { part in
+      try FileManager.default.contentsOfDirectory(atPath: "\(base)/\(part)").sorted()
+        .filter { !$0.hasPrefix(".") }.map { "\(part)/\($0)" }
+    }
+    let others = ["model_index.json", "imagic.json"].filter {
+      FileManager.default.fileExists(atPath: "\(base)/\($0)")
+    }
+    return others + ["unet/config.json"] + inParts
+  }
+}

@@ -1,0 +1,76 @@
+// What a stage is run with, and what all three do around their work.
+
+import Checkpoints
+import Foundation
+import Images
+
+/// One run of a stage: what was asked for, and how it talks.
+public struct StageRun {
+  public var folder: RunFolder
+  /// The request's file as read; nil for a run that goes by what the run folder holds.
+  public var request: EditRequest?
+  public var flags = EditRequest()
+  /// Seconds between two saves.
+  public var checkpointInterval = 60.0
+  /// Whether only to say what would run.
+  public var isDry = false
+  /// Whether to begin anew.
+  public var restarts = false
+  public var threads = 1
+  /// The command that goes on after a stop.
+  public var command = ""
+  public var report: (StageEvent) -> Void = { _ in }
+  public var shouldStop: () -> Bool = { StopSignal.number != nil }
+
+  public init(folder: RunFolder) {
+    self.folder = folder
+  }
+
+  /// The photograph that was asked for here; nil where what is saved is to be used.
+  var askedImage: String? { flags.image ?? request?.image }
+
+  /// What was asked for, over the defaults, or over what is saved where there is no request.
+  func settings(saved: EditSettings?) throws -> EditSettings {
+    try EditSettings(
+      saved: request == nil ? saved : nil, request: request ?? EditRequest(), flags: flags)
+  }
+
+  /// Runs `body` as the only process in the run folder, which is made where it is missing. A dry run writes nothing and
+  /// needs no right to.
+  func alone<Result>(_ body: () throws -> Result) throws -> Result {
+    if isDry { return try body() }
+    try folder.create()
+    let lock = try RunLock(folder: folder.path)
+    defer { lock.release() }
+    return try body()
+  }
+
+  /// The settings, as they are printed before a stage starts.
+  func tell(_ settings: EditSettings) throws {
+    report(.note("settings: \(try SettingsJSON.encode(settings))"))
+  }
+
+  /// The SHA-256 of a photograph's file.
+  static func digest(ofImage path: String) throws -> String {
+    SHA256Text.digest(of: try Picture.bytes(ofFile: path))
+  }
+
+  /// The error that ends a run which was told to stop.
+  func stopped(_ what: String) -> EditingError {
+    EditingError(.stopped, "stopped \(what); go on with: \(command)")
+  }
+
+  /// Enters a stage in the manifest. The manifest is a record: where it can't be written, the stage's own files are
+  /// still good, and only a warning is due.
+  func enter(_ stage: Stage, _ entry: Manifest.Entry, begunAnew: Bool) {
+    var (manifest, problem) = Manifest.read(folder.manifest)
+    if let problem { report(.warning(problem)) }
+    manifest.enter(stage, entry, begunAnew: begunAnew)
+    do {
+      let text = try SettingsJSON.encode(manifest, pretty: true) + "\n"
+      try AtomicFile.write(Array(text.utf8), to: folder.manifest)
+    } catch {
+      report(.warning("\(folder.manifest): not written: \(error)"))
+    }
+  }
+}

@@ -1,0 +1,61 @@
+// What both training stages do around a step: count, tell, save now and then, stop when told to, and never go on from
+// a loss that is not a number.
+
+import Foundation
+
+/// A run of training steps, from where it was left to its end.
+struct TrainingLoop {
+  /// How a run of steps ended.
+  enum Outcome: Equatable {
+    case complete
+    /// It was told to stop, and what was reached is saved.
+    case stopped
+  }
+
+  let stage: Stage
+  /// Steps to have done in the end.
+  let steps: Int
+  /// Seconds between two saves.
+  let saveInterval: Double
+  let report: (StageEvent) -> Void
+  let shouldStop: () -> Bool
+  var clock: () -> Double = { Resources.seconds }
+
+  /// Trains until `steps` are done or the run is told to stop.
+  /// - Parameters:
+  ///   - losses: the losses of the steps done so far; those of this run are added.
+  ///   - step: trains one step, whose number counts from 0, and gives its loss.
+  ///   - save: saves what was reached, with all losses and whether it is complete.
+  /// - Throws: `EditingError`, `internalError`, where a loss is not a finite number; nothing of it is saved.
+  func run(
+    losses: inout [Float], step: (Int) throws -> Float,
+    save: ([Float], _ complete: Bool) throws -> Void
+  ) throws -> Outcome {
+    var lastSave = clock()
+    while losses.count < steps {
+      if shouldStop() {
+        // Before the first step there is nothing to save.
+        if !losses.isEmpty { try save(losses, false) }
+        return .stopped
+      }
+      let number = losses.count
+      let loss = try step(number)
+      guard loss.isFinite else {
+        throw EditingError(
+          .internalError,
+          "step \(number + 1): found the loss \(loss), wanted a finite number; nothing of it was "
+            + "saved, try a lower --learning-rate")
+      }
+      losses.append(loss)
+      report(
+        .progress(
+          StageProgress(stage: stage, step: losses.count, steps: steps, loss: Double(loss))))
+      if losses.count < steps, clock() - lastSave >= saveInterval {
+        try save(losses, false)
+        lastSave = clock()
+      }
+    }
+    try save(losses, true)
+    return .complete
+  }
+}

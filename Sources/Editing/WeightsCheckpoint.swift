@@ -1,0 +1,74 @@
+// weights.h5: what the second stage has reached.
+
+import Checkpoints
+import Layers
+import Tensors
+
+/// The content of weights.h5.
+struct WeightsCheckpoint {
+  static let format = "imagic-weights"
+
+  var header: CheckpointHeader
+  /// The digest of the embeddings that the model is tuned to, `EmbeddingCheckpoint.digest`.
+  var embeddingDigest: String
+  /// The denoiser's weights by diffusers' names, in diffusers' shapes.
+  var weights: [String: Tensor]
+  /// Adam's running moments of the gradient by the same names, in the shapes that the program computes with.
+  var moments: [String: Adam.Moments]
+  /// The loss of each step done.
+  var losses: [Float]
+  /// The SHA-256 of the file that this was read from; nil where it was not read from one.
+  var digest: String?
+
+  /// - Returns: the SHA-256 of the file.
+  /// - Throws: `StoreError`; what was at `path` is then still there. `EditingError`, `internalError`, where the state
+  ///   holds something that is not a finite number.
+  func save(to path: String) throws -> String {
+    for (name, tensor) in weights where !tensor.isFinite {
+      throw EditingError(
+        .internalError,
+        "\(path): the weights \(name) are no longer finite after step \(header.step); they were "
+          + "not saved, try a lower --learning-rate")
+    }
+    var attributes = try header.attributes(format: Self.format)
+    attributes["embedding_digest"] = .string(embeddingDigest)
+    var file = StoreFile(
+      attributes: attributes,
+      datasets: ["/history/loss": .floats(Tensor(losses, [losses.count]))])
+    for (group, tensors) in groups {
+      for (name, tensor) in tensors { file.datasets["\(group)/\(name)"] = .floats(tensor) }
+    }
+    return try file.save(to: path)
+  }
+
+  private var groups: [(path: String, tensors: [String: Tensor])] {
+    [
+      ("/unet", weights), ("/optimizer/first_moment", moments.mapValues(\.mean)),
+      ("/optimizer/second_moment", moments.mapValues(\.variance)),
+    ]
+  }
+}
+
+extension WeightsCheckpoint {
+  /// - Parameter withOptimizer: whether Adam's averages are read too; only the training needs them.
+  /// - Throws: `StoreError` or `EditingError`, where the file is missing, damaged or none of this format.
+  init(contentsOf path: String, withOptimizer: Bool) throws {
+    let file = try StoreFile.read(path) { withOptimizer || !$0.hasPrefix("/optimizer/") }
+    func tensors(_ group: String) throws -> [String: Tensor] {
+      try Dictionary(
+        uniqueKeysWithValues: file.names(under: group).map {
+          ($0, try file.tensor("\(group)/\($0)"))
+        })
+    }
+    header = try CheckpointHeader(file, format: Self.format)
+    embeddingDigest = try file.string("embedding_digest")
+    weights = try tensors("/unet")
+    let variances = try tensors("/optimizer/second_moment")
+    moments = try Dictionary(
+      uniqueKeysWithValues: tensors("/optimizer/first_moment").compactMap { name, mean in
+        variances[name].map { (name, Adam.Moments(mean: mean, variance: $0)) }
+      })
+    digest = file.digest
+    losses = try file.tensor("/history/loss", shape: [header.step]).array
+  }
+}

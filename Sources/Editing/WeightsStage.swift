@@ -1,0 +1,186 @@
+// The second stage, `model-finetune`: from embedding.h5 to weights.h5, and to a diffusers folder where one is wanted.
+
+import Checkpoints
+import Foundation
+import Layers
+import Models
+import Tensors
+
+/// Fine-tunes the denoiser until, given the optimised embedding, it reproduces the photograph.
+public enum WeightsStage {
+  private static let stage = Stage.modelFinetune
+
+  /// Runs the stage, from what is saved or anew, to its end.
+  /// - Parameter export: where to write the base with the tuned denoiser as a diffusers folder; nil for nowhere.
+  /// - Throws: an error whose exit code `ExitStatus(of:)` tells; `EditingError`, `stopped`, where the run was told to
+  ///   stop, after it has saved.
+  public static func run(_ run: StageRun, export: String? = nil) throws {
+    if let export, !run.isDry { try Export.checkPlace(export) }
+    try run.alone { try Work(run, export: export).perform() }
+  }
+
+  /// The settings that the stage works by, as a text that changes exactly when it has to run again for them.
+  public static func printedSettings(_ run: StageRun) throws -> String {
+    struct Printed: Encodable {
+      let seed: UInt64
+      let finetune: TrainingSettings
+    }
+    let settings = try run.settings(saved: nil)
+    return try SettingsJSON.encode(
+      Printed(seed: settings.seed, finetune: settings.finetune), pretty: true)
+  }
+
+  /// One run, once its inputs are read.
+  private struct Work {
+    let run: StageRun
+    let export: String?
+    let path: String
+    let embedding: EmbeddingCheckpoint
+    /// What to go on from.
+    let saved: WeightsCheckpoint?
+    let base: Base
+    let settings: EditSettings
+    let baseDigest: String
+
+    init(_ run: StageRun, export: String?) throws {
+      self.run = run
+      self.export = export
+      path = run.folder.weights
+      embedding = try run.completeEmbedding()
+      saved =
+        try FileManager.default.fileExists(atPath: path) && !run.restarts
+        ? Self.read(path) : nil
+      settings = try run.laterSettings(embedding, saved: saved?.header.settings)
+      base = try Base(path: settings.base)
+      baseDigest = try base.digest()
+      try run.checkBasis(embedding, settings: settings, baseDigest: baseDigest)
+      if let saved {
+        try StageIdentity.check(
+          saved: Self.identity(saved.header, saved.embeddingDigest),
+          asked: Self.identity(header(step: 0), embedding.digest), file: path)
+      }
+    }
+
+    private static func read(_ path: String) throws -> WeightsCheckpoint {
+      do {
+        return try WeightsCheckpoint(contentsOf: path, withOptimizer: true)
+      } catch {
+        throw EditingError(ExitStatus(of: error), "\(error); --restart begins anew")
+      }
+    }
+
+    private static func identity(_ header: CheckpointHeader, _ embeddingDigest: String)
+      -> StageIdentity
+    {
+      StageIdentity(
+        entries: StageIdentity.common(header) + [
+          ("embedding", "SHA-256 \(embeddingDigest.prefix(12))"),
+          ("seed", "\(header.settings.seed)"),
+          ("learning rate", "\(header.settings.finetune.learningRate)"),
+          ("batch", "\(header.settings.finetune.batch)"),
+        ])
+    }
+
+    private func header(step: Int) -> CheckpointHeader {
+      let steps = settings.finetune.steps
+      return CheckpointHeader(
+        settings: settings, baseDigest: baseDigest, imageDigest: embedding.header.imageDigest,
+        step: step, steps: steps, isComplete: step == steps)
+    }
+
+    private var training: TrainingStage {
+      TrainingStage(
+        run: run, stage: stage, path: path, base: base.path, header: header(step:),
+        savedLosses: saved?.losses ?? [])
+    }
+
+    func perform() throws {
+      let steps = settings.finetune.steps
+      if let saved, saved.header.step >= steps {
+        try training.finish(
+          saved.header, asked: steps, more: run.isDry ? [] : write(saved.weights)
+        ) { header in
+          var complete = saved
+          complete.header = header
+          complete.header.settings.finetune.steps = header.steps
+          return try complete.save(to: path)
+        }
+        return
+      }
+      try run.tell(settings)
+      let unet = try base.folder.unet()
+      if let saved { try unet.load(saved.weights, from: path) }
+      try run.checkMemory(for: unet)
+      let trainer = WeightsTrainer(
+        unet: unet,
+        batches: TrainingBatches(
+          of: try base.latent(of: embedding.picture), schedule: base.schedule,
+          size: settings.finetune.batch, seed: settings.seed, stage: stage),
+        learningRate: settings.finetune.learningRate, embedding: embedding.optimized,
+        step: saved?.header.step ?? 0, moments: try checkedMoments(of: unet))
+      if run.isDry {
+        training.plan(steps: steps, step: trainer.step)
+        return
+      }
+      try training.train(steps: steps, step: trainer.step) { header, losses in
+        try WeightsCheckpoint(
+          header: header, embeddingDigest: embedding.digest, weights: unet.storedWeights,
+          moments: trainer.moments, losses: losses
+        ).save(to: path)
+      } more: {
+        try write(unet.storedWeights)
+      }
+    }
+
+    /// The saved state of Adam, which has to fit the denoiser.
+    private func checkedMoments(of unet: UNet2DConditionModel) throws -> [String: Adam.Moments] {
+      guard let saved else { return [:] }
+      for parameter in unet.parameters {
+        let found = saved.moments[parameter.name]
+        let shapes = [found?.mean.shape, found?.variance.shape]
+        guard shapes == [parameter.value.shape, parameter.value.shape] else {
+          throw EditingError(
+            .badData,
+            "\(path): found no state of the optimiser for \(parameter.name) of the shape "
+              + "\(parameter.value.shape); --restart begins anew")
+        }
+      }
+      return saved.moments
+    }
+
+    /// Writes the folder that was asked for, if one was, and gives its path.
+    private func write(_ weights: [String: Tensor]) throws -> [String] {
+      guard let export else { return [] }
+      try Export.write(weights, of: base.path, to: export)
+      return [export]
+    }
+  }
+}
+
+extension UNet2DConditionModel {
+  /// All parameters in the layout of disk.
+  var storedWeights: [String: Tensor] {
+    Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.storedValue) })
+  }
+
+  /// Takes parameters in the layout of disk, all of them and no others.
+  /// - Throws: `EditingError`, `badData`.
+  func load(_ weights: [String: Tensor], from path: String) throws {
+    for parameter in parameters {
+      guard let tensor = weights[parameter.name], tensor.shape == parameter.storedShape else {
+        let found = weights[parameter.name].map { "the shape \($0.shape)" } ?? "none"
+        throw EditingError(
+          .badData,
+          "\(path): /unet/\(parameter.name): found \(found), wanted the shape "
+            + "\(parameter.storedShape)")
+      }
+      parameter.load(tensor)
+    }
+    guard weights.count == parameters.count else {
+      let known = Set(parameters.map(\.name))
+      let left = weights.keys.filter { !known.contains($0) }.sorted()
+      throw EditingError(
+        .badData, "\(path): found \(left[0]), which the base's denoiser does not have")
+    }
+  }
+}

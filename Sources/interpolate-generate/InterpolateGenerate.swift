@@ -1,0 +1,63 @@
+// The program of the third stage.
+
+import ArgumentParser
+import Commands
+import Editing
+
+@main struct InterpolateGenerate: StageCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "interpolate-generate",
+    abstract: "Sample edits between the photograph (alpha 0) and the sentence (alpha 1).",
+    usage: """
+      interpolate-generate --request FILE [--run DIR] [options]
+      interpolate-generate --run DIR [options]
+      """,
+    discussion: """
+      The last of three stages, after model-finetune. The edits go into the run's folder edits, and all of them into one \
+      contact-sheet.png. Edits that are there already are kept.
+      """,
+    version: programVersion)
+
+  @OptionGroup var files: RunOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "From 0, the photograph, to 1, the sentence, and beyond: 0,0.5,1 or first:last:step.",
+      valueName: "numbers"))
+  var alphas: AlphaList?
+
+  @Option(help: ArgumentHelp("A row of edits for each: 0,1,2.", valueName: "numbers"))
+  var seeds: SeedList?
+
+  @Option(help: "Steps of the sampler.")
+  var steps: Int?
+
+  @Option(
+    name: .customLong("guidance-scale"),
+    help: ArgumentHelp("How much the sentence is pressed; 1 for not at all.", valueName: "number"))
+  var guidanceScale: Double?
+
+  @Option(help: "What the sampling starts from: noise, or the photograph's inversion.")
+  var start: SamplingStart?
+
+  @OptionGroup var options: StageOptions
+
+  func validate() throws {
+    try check(steps, .samplingSteps, "--steps")
+    try check(guidanceScale, .guidanceScale, "--guidance-scale")
+  }
+
+  var overrides: EditRequest {
+    var overrides = EditRequest()
+    overrides.generate = EditRequest.Generation(
+      alphas: alphas?.values, seeds: seeds?.values, steps: steps, guidanceScale: guidanceScale,
+      start: start)
+    return overrides
+  }
+
+  func printedSettings(_ run: StageRun) throws -> String {
+    try GenerateStage.printedSettings(run)
+  }
+
+  func start(_ run: StageRun) throws { try GenerateStage.run(run) }
+}

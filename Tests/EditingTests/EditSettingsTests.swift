@@ -1,0 +1,83 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Editing
+
+@Suite struct EditSettingsTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func request() -> EditRequest {
+    var request = EditRequest()
+    request.image = "/a.png"
+    request.prompt = "a sentence"
+    request.base = folder.path
+    return request
+  }
+
+  @Test func strongerLayersWin() throws {
+    _ = try folder.write(
+      #"{"embedding": {"steps": 150, "learning-rate": 0.01, "batch": 4}}"#, to: "imagic.json")
+    var request = request()
+    request.embedding.learningRate = 0.02
+    request.embedding.steps = 200
+    var flags = EditRequest()
+    flags.embedding.steps = 300
+    let settings = try EditSettings(request: request, flags: flags)
+    #expect(settings.embedding == TrainingSettings(steps: 300, learningRate: 0.02, batch: 4))
+    // What no layer has is as published for Stable Diffusion.
+    #expect(settings.finetune == TrainingSettings(steps: 1500, learningRate: 5e-7, batch: 1))
+    #expect(settings.generate.guidanceScale == 3 && settings.generate.steps == 50)
+    #expect(settings.generate.start == .noise && settings.seed == 0 && settings.fit == .crop)
+  }
+
+  @Test func savedSettingsStandInForARequest() throws {
+    var saved = try EditSettings(request: request(), flags: EditRequest())
+    saved.finetune.steps = 7
+    _ = try folder.write(#"{"finetune": {"steps": 150}}"#, to: "imagic.json")
+    var flags = EditRequest()
+    flags.generate.alphas = [0.5]
+    let settings = try EditSettings(saved: saved, request: EditRequest(), flags: flags)
+    saved.generate.alphas = [0.5]
+    #expect(settings == saved)
+  }
+
+  @Test func whatIsMissingIsNamed() throws {
+    var request = request()
+    request.prompt = nil
+    var error = try #require(throws: EditingError.self) {
+      try EditSettings(request: request, flags: EditRequest())
+    }
+    #expect(error.status == .usage && error.description.hasPrefix("no sentence"))
+    request.image = nil
+    error = try #require(throws: EditingError.self) {
+      try EditSettings(request: request, flags: EditRequest())
+    }
+    #expect(error.status == .usage && error.description.hasPrefix("no photograph"))
+  }
+
+  @Test func jsonHasSortedKeysAndComesBack() throws {
+    var settings = try EditSettings(request: request(), flags: EditRequest())
+    settings.size = PictureSize(width: 96, height: 64)
+    settings.seed = UInt64(Int64.max)
+    settings.embedding.learningRate = 0.1 + 0.2
+    let text = try SettingsJSON.encode(settings)
+    #expect(text.hasPrefix(#"{"base":"#) && text.contains(#""learning-rate":0.30000000000000004"#))
+    #expect(text.contains(#""size":[96,64]"#))
+    #expect(try SettingsJSON.decode(EditSettings.self, from: text, source: "a") == settings)
+  }
+
+  @Test(arguments: [
+    ("{", "a.h5: found settings that are not valid JSON"),
+    ("{}", "a.h5: found settings without the key image"),
+    (#"{"image": 3}"#, "a.h5: found settings that lack String at image"),
+  ])
+  func brokenJSONIsNamed(text: String, message: String) throws {
+    let error = try #require(throws: EditingError.self) {
+      try SettingsJSON.decode(EditSettings.self, from: text, source: "a.h5")
+    }
+    #expect(error == EditingError(.badData, message))
+  }
+}

@@ -1,0 +1,341 @@
+// The stages on the embedded base, a few steps each.
+
+import Checkpoints
+import Foundation
+import Images
+import TestSupport
+import Testing
+
+@testable import Editing
+
+/// Serialised: each test keeps all processors busy as it is.
+@Suite(.serialized) struct StageTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func request(steps: Int = 4) -> EditRequest {
+    var request = EditRequest()
+    request.image = Repository.photograph
+    request.prompt = "a photo of a cow on grass at sunset"
+    request.base = Repository.base
+    request.size = PictureSize(width: 48, height: 32)
+    request.embedding = .init(steps: steps, learningRate: 0.01, batch: 2)
+    request.finetune = .init(steps: steps, learningRate: 1e-4, batch: 2)
+    request.generate = .init(alphas: [0, 1], seeds: [0, 7], steps: 3, guidanceScale: 2, start: .noise)
+    return request
+  }
+
+  private func run(_ name: String, _ request: EditRequest?) -> StageRun {
+    var run = StageRun(folder: RunFolder(path: "\(folder.path)/\(name)"))
+    run.request = request
+    run.command = "the command"
+    run.shouldStop = { false }
+    return run
+  }
+
+  /// A run that is told to stop once it has done some steps.
+  private func stopping(_ run: StageRun, after steps: Int) -> StageRun {
+    var run = run
+    let done = Counter()
+    run.report = { if case .progress = $0 { done.value += 1 } }
+    run.shouldStop = { done.value >= steps }
+    return run
+  }
+
+  private final class Counter { var value = 0 }
+
+  /// What a run tells.
+  private final class Events {
+    var all: [StageEvent] = []
+    var notes: [String] {
+      all.compactMap { if case .note(let text) = $0 { text } else { nil } }
+    }
+    var warnings: [String] {
+      all.compactMap { if case .warning(let text) = $0 { text } else { nil } }
+    }
+    var steps: [Int] {
+      all.compactMap { if case .progress(let progress) = $0 { progress.step } else { nil } }
+    }
+    var written: [String] {
+      all.compactMap { if case .wrote(let file) = $0 { file } else { nil } }
+    }
+  }
+
+  private func telling(_ run: StageRun) -> (StageRun, Events) {
+    var run = run
+    let events = Events()
+    run.report = { events.all.append($0) }
+    return (run, events)
+  }
+
+  private func bytes(_ name: String) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/\(name)"))
+  }
+
+  private func expectStopped(_ body: () throws -> Void) throws {
+    let error = try #require(throws: EditingError.self) { try body() }
+    #expect(error.status == .stopped)
+    #expect(error.description.hasSuffix("go on with: the command"))
+  }
+
+  @Test func stoppedAndResumedEqualsUninterrupted() throws {
+    let whole = run("whole", request())
+    try EmbeddingStage.run(whole)
+    try WeightsStage.run(whole)
+    try GenerateStage.run(whole)
+    let parts = run("parts", request())
+    for steps in [0, 1, 2] {
+      try expectStopped { try EmbeddingStage.run(stopping(parts, after: steps)) }
+    }
+    try EmbeddingStage.run(parts)
+    for steps in [0, 3, 0] {
+      try expectStopped { try WeightsStage.run(stopping(parts, after: steps)) }
+    }
+    try WeightsStage.run(parts)
+    for steps in [1, 4] {
+      try expectStopped { try GenerateStage.run(stopping(parts, after: steps)) }
+    }
+    try GenerateStage.run(parts)
+    let names = ["alpha-0.00-seed-0", "alpha-1.00-seed-0", "alpha-0.00-seed-7", "alpha-1.00-seed-7"]
+    for file in ["embedding.h5", "weights.h5", "contact-sheet.png"] + names.map({ "edits/\($0).png" }) {
+      #expect(try bytes("whole/\(file)") == bytes("parts/\(file)"), "\(file)")
+    }
+  }
+
+  @Test func moreStepsGoOnAndFewerAreComplete() throws {
+    try EmbeddingStage.run(run("whole", request(steps: 5)))
+    try EmbeddingStage.run(run("parts", request(steps: 2)))
+    // Without a request, by what is saved.
+    var (more, events) = telling(run("parts", nil))
+    more.flags.embedding.steps = 5
+    try EmbeddingStage.run(more)
+    #expect(events.steps == [3, 4, 5])
+    #expect(try bytes("whole/embedding.h5") == bytes("parts/embedding.h5"))
+
+    let (fewer, told) = telling(run("parts", request(steps: 3)))
+    try EmbeddingStage.run(fewer)
+    #expect(told.steps.isEmpty)
+    #expect(told.notes == ["\(more.folder.embedding) is complete: it has 5 steps, and 3 were asked for"])
+    #expect(try bytes("whole/embedding.h5") == bytes("parts/embedding.h5"))
+  }
+
+  @Test func fewerStepsThanAStoppedRunHasDoneCompleteIt() throws {
+    let run = run("run", request(steps: 5))
+    try expectStopped { try EmbeddingStage.run(stopping(run, after: 3)) }
+    let other = self.run("run", request(steps: 2))
+    let error = try #require(throws: EditingError.self) { try WeightsStage.run(other) }
+    #expect(error.status == .badData && error.description.contains("found step 3 of 5"))
+    try EmbeddingStage.run(other)
+    let header = try EmbeddingCheckpoint(contentsOf: run.folder.embedding).header
+    #expect(header.isComplete && header.step == 3 && header.settings.embedding.steps == 3)
+  }
+
+  @Test func differencesAreRefusedAndARestartKeepsTheOldFile() throws {
+    try EmbeddingStage.run(run("run", request()))
+    let before = try bytes("run/embedding.h5")
+    var other = request()
+    other.image = "\(Repository.path)/prompts/photos/apple.jpg"
+    other.prompt = "a photo of an apple"
+    other.seed = 1
+    other.fit = .pad
+    other.size = PictureSize(width: 32, height: 32)
+    other.embedding.learningRate = 0.02
+    other.embedding.batch = 1
+    let photographs = try FileManager.default.contentsOfDirectory(
+      atPath: "\(Repository.path)/prompts/photos")
+    other.image = "\(Repository.path)/prompts/photos/"
+      + (try #require(photographs.first { $0.hasSuffix(".jpg") && $0 != "cow.jpg" }))
+    let error = try #require(throws: EditingError.self) {
+      try EmbeddingStage.run(run("run", other))
+    }
+    #expect(error.status == .usage)
+    for part in [
+      "another photograph (saved SHA-256 ", "another fit (saved crop, asked for pad)",
+      "another sentence (saved \"a photo of a cow on grass at sunset\", asked for \"a photo of an apple\")",
+      "another size (saved 48x32, asked for 32x32)", "another seed (saved 0, asked for 1)",
+      "another learning rate (saved 0.01, asked for 0.02)", "another batch (saved 2, asked for 1)",
+      "--restart begins anew and keeps it as embedding.h5.previous",
+    ] {
+      #expect(error.description.contains(part), "\(error)")
+    }
+    #expect(try bytes("run/embedding.h5") == before)
+
+    var anew = run("run", other)
+    anew.restarts = true
+    try EmbeddingStage.run(anew)
+    #expect(try bytes("run/embedding.h5.previous") == before)
+    try EmbeddingStage.run(run("fresh", other))
+    #expect(try bytes("run/embedding.h5") == bytes("fresh/embedding.h5"))
+  }
+
+  @Test func aLaterStageRefusesAnotherRequestThanTheFirst() throws {
+    try EmbeddingStage.run(run("run", request()))
+    var other = request()
+    other.prompt = "another sentence"
+    let error = try #require(throws: EditingError.self) { try WeightsStage.run(run("run", other)) }
+    #expect(error.status == .usage)
+    #expect(error.description.contains("embedding.h5: was begun with another sentence (saved"))
+
+    // The embedding goes on, and with it goes what was tuned to the old one.
+    try WeightsStage.run(run("run", request()))
+    try EmbeddingStage.run(run("run", request(steps: 6)))
+    let stale = try #require(throws: EditingError.self) { try GenerateStage.run(run("run", nil)) }
+    #expect(stale.status == .badData && stale.description.contains("model-finetune --restart"))
+    let tuned = try #require(throws: EditingError.self) { try WeightsStage.run(run("run", nil)) }
+    #expect(tuned.description.contains("another embedding (saved SHA-256 "))
+  }
+
+  @Test func onlyEditsThatAreMissingAreMade() throws {
+    let run = run("run", request())
+    try EmbeddingStage.run(run)
+    try WeightsStage.run(run)
+    try GenerateStage.run(run)
+    let removed = run.folder.edit(alpha: 1, seed: 7)
+    let wanted = try Data(contentsOf: URL(fileURLWithPath: removed))
+    try FileManager.default.removeItem(atPath: removed)
+    // A damaged one counts as missing.
+    let damaged = run.folder.edit(alpha: 0, seed: 7)
+    let whole = try Data(contentsOf: URL(fileURLWithPath: damaged))
+    try whole.dropLast(40).write(to: URL(fileURLWithPath: damaged))
+    let (again, events) = telling(self.run("run", nil))
+    try GenerateStage.run(again)
+    #expect(events.written == [damaged, removed])
+    #expect(try Data(contentsOf: URL(fileURLWithPath: removed)) == wanted)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: damaged)) == whole)
+
+    var (wider, widerEvents) = telling(self.run("run", nil))
+    wider.flags.generate.alphas = [0, 0.5, 1]
+    try GenerateStage.run(wider)
+    #expect(
+      widerEvents.written == [
+        run.folder.edit(alpha: 0.5, seed: 0), run.folder.edit(alpha: 0.5, seed: 7),
+        run.folder.contactSheet,
+      ])
+  }
+
+  @Test func startedFromThePhotographThereIsOneEditForEachAlpha() throws {
+    var request = request()
+    request.generate.start = .inversion
+    let (run, events) = telling(run("run", request))
+    try EmbeddingStage.run(run)
+    try WeightsStage.run(run)
+    try GenerateStage.run(run)
+    #expect(
+      events.written == [
+        run.folder.edit(alpha: 0, seed: nil), run.folder.edit(alpha: 1, seed: nil),
+        run.folder.contactSheet,
+      ])
+    let edit = try Picture(contentsOf: run.folder.edit(alpha: 0, seed: nil))
+    #expect(edit.width == 48 && edit.height == 32)
+  }
+
+  @Test func aNumberThatIsNoneStopsAStageUnsaved() throws {
+    // A base whose latents overflow: its autoencoder multiplies them by nearly the largest float.
+    let base = "\(folder.path)/base"
+    try FileManager.default.copyItem(atPath: Repository.base, toPath: base)
+    let config = "\(base)/vae/config.json"
+    let text = try String(contentsOfFile: config, encoding: .utf8)
+    let scale = try #require(text.range(of: "0.4970068037509918"))
+    try text.replacingCharacters(in: scale, with: "1e38").write(
+      toFile: config, atomically: true, encoding: .utf8)
+    var request = request()
+    request.base = base
+    let run = run("run", request)
+    let error = try #require(throws: EditingError.self) { try EmbeddingStage.run(run) }
+    #expect(error.status == .internalError)
+    #expect(error.description.hasPrefix("step 1: found the loss "))
+    #expect(!FileManager.default.fileExists(atPath: run.folder.embedding))
+  }
+
+  @Test func aSentenceThatIsTooLongIsCutAndThatIsSaid() throws {
+    var request = request(steps: 1)
+    request.prompt = "a photo of" + String(repeating: " a cow", count: 40)
+    let (run, events) = telling(run("run", request))
+    try EmbeddingStage.run(run)
+    let warning = try #require(events.warnings.first)
+    #expect(warning.contains("tokens, and the base takes 18: the last"), "\(warning)")
+  }
+
+  @Test func aDryRunMeasuresAndWritesNothing() throws {
+    var (dry, events) = telling(run("run", request(steps: 100)))
+    dry.isDry = true
+    try EmbeddingStage.run(dry)
+    #expect(!FileManager.default.fileExists(atPath: dry.folder.path))
+    guard case .plan(let plan)? = events.all.last else {
+      Issue.record("found \(events.all), wanted a plan at the end")
+      return
+    }
+    #expect(plan.step == 0 && plan.steps == 100 && plan.seconds > 0.01 && plan.memory > 1 << 20)
+  }
+
+  @Test func aMissingOrDamagedCheckpointIsNamed() throws {
+    let run = run("run", request(steps: 1))
+    var error = try #require(throws: EditingError.self) { try WeightsStage.run(run) }
+    #expect(error.status == .noInput && error.description.hasSuffix("run embed-optimize first"))
+    try EmbeddingStage.run(run)
+    error = try #require(throws: EditingError.self) { try GenerateStage.run(run) }
+    #expect(error.status == .noInput && error.description.hasSuffix("run model-finetune first"))
+    var damaged = try bytes("run/embedding.h5")
+    damaged[damaged.count / 2] ^= 4
+    try damaged.write(to: URL(fileURLWithPath: run.folder.embedding))
+    error = try #require(throws: EditingError.self) { try EmbeddingStage.run(run) }
+    #expect(error.status == .badData && error.description.hasSuffix("--restart begins anew"))
+    var anew = run
+    anew.restarts = true
+    try EmbeddingStage.run(anew)
+    #expect(try bytes("run/embedding.h5.previous") == damaged)
+  }
+
+  @Test func theManifestTellsEachStageAndItsLossIsNoHarm() throws {
+    let run = run("run", request(steps: 1))
+    try EmbeddingStage.run(run)
+    try "{".write(toFile: run.folder.manifest, atomically: true, encoding: .utf8)
+    let (again, events) = telling(run)
+    try WeightsStage.run(again)
+    #expect(events.warnings.count == 1 && events.warnings[0].contains("is written anew"))
+    try GenerateStage.run(run)
+    let (manifest, problem) = Manifest.read(run.folder.manifest)
+    #expect(problem == nil)
+    #expect(manifest.stages.keys.sorted() == ["interpolate-generate", "model-finetune"])
+    let entry = try #require(manifest.stages["model-finetune"])
+    #expect(entry.complete && entry.step == 1 && entry.seconds > 0 && entry.peakMemory > 1 << 20)
+    #expect(try entry.checkpoints[0].sha256 == SHA256Text.digest(ofFile: run.folder.weights))
+    #expect(try entry.base.sha256 == Base(path: Repository.base).digest())
+  }
+
+  @Test func aBaseThatDoesNotFitIsNamed() throws {
+    var request = request()
+    request.size = PictureSize(width: 50, height: 32)
+    var error = try #require(throws: EditingError.self) { try EmbeddingStage.run(run("a", request)) }
+    #expect(error.status == .usage)
+    #expect(error.description == "size: found 50x32, wanted a width and a height that 4 divides")
+    request.base = "\(folder.path)/none"
+    error = try #require(throws: EditingError.self) { try EmbeddingStage.run(run("a", request)) }
+    #expect(error.status == .noInput)
+    #expect(error.description.contains("/none: there is no such folder, wanted a base model"))
+  }
+
+  @Test func theTunedBaseIsExportedAsAFolderOfDiffusers() throws {
+    let run = run("run", request(steps: 1))
+    let export = "\(folder.path)/exported"
+    try EmbeddingStage.run(run)
+    try WeightsStage.run(run, export: export)
+    let tuned = try WeightsCheckpoint(contentsOf: run.folder.weights, withOptimizer: false)
+    let exported = try Base(path: export).folder.unet()
+    for parameter in exported.parameters {
+      let wanted = try #require(tuned.weights[parameter.name])
+      #expect(parameter.storedValue.array == wanted.array, "\(parameter.name)")
+    }
+    // Its other parts are the base's, so it serves as a base itself.
+    for file in ["model_index.json", "vae/config.json", "tokenizer/vocab.json"] {
+      #expect(
+        FileManager.default.contentsEqual(
+          atPath: "\(export)/\(file)", andPath: "\(Repository.base)/\(file)"))
+    }
+    let error = try #require(throws: EditingError.self) {
+      try WeightsStage.run(run, export: export)
+    }
+    #expect(error.status == .cannotCreate && error.description.contains("is there already"))
+  }
+}

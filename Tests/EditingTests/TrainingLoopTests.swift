@@ -1,0 +1,81 @@
+import Testing
+
+@testable import Editing
+
+@Suite struct TrainingLoopTests {
+  /// A loop of ten steps of a second each, and what it did.
+  private final class Recorder {
+    var time = 0.0
+    var saves: [(count: Int, complete: Bool)] = []
+    var events: [StageEvent] = []
+    var stopsBefore = Int.max
+
+    func run(
+      _ losses: inout [Float], steps: Int = 10, interval: Double = 3,
+      loss: (Int) -> Float = { Float($0) }
+    ) throws -> TrainingLoop.Outcome {
+      var done = losses.count
+      let loop = TrainingLoop(
+        stage: .embedOptimize, steps: steps, saveInterval: interval,
+        report: { self.events.append($0) }, shouldStop: { done >= self.stopsBefore },
+        clock: { self.time })
+      return try loop.run(losses: &losses) { step in
+        self.time += 1
+        done = step + 1
+        return loss(step)
+      } save: { losses, complete in
+        self.saves.append((losses.count, complete))
+      }
+    }
+  }
+
+  @Test func itSavesNowAndThenAndAtTheEnd() throws {
+    let recorder = Recorder()
+    var losses: [Float] = []
+    #expect(try recorder.run(&losses) == .complete)
+    #expect(losses == (0..<10).map(Float.init))
+    #expect(recorder.saves.map(\.count) == [3, 6, 9, 10])
+    #expect(recorder.saves.map(\.complete) == [false, false, false, true])
+    #expect(recorder.events.count == 10)
+    #expect(
+      recorder.events.last
+        == .progress(StageProgress(stage: .embedOptimize, step: 10, steps: 10, loss: 9)))
+  }
+
+  @Test func itGoesOnFromWhereItWas() throws {
+    let recorder = Recorder()
+    var losses: [Float] = [7, 7, 7, 7, 7, 7, 7]
+    #expect(try recorder.run(&losses) == .complete)
+    #expect(losses == [7, 7, 7, 7, 7, 7, 7, 7, 8, 9])
+  }
+
+  @Test func whenToldToStopItSavesAndStops() throws {
+    let recorder = Recorder()
+    recorder.stopsBefore = 5
+    var losses: [Float] = []
+    #expect(try recorder.run(&losses) == .stopped)
+    #expect(losses.count == 5)
+    #expect(recorder.saves.last.map { $0 == (5, false) } == true)
+  }
+
+  @Test func beforeTheFirstStepThereIsNothingToSave() throws {
+    let recorder = Recorder()
+    recorder.stopsBefore = 0
+    var losses: [Float] = []
+    #expect(try recorder.run(&losses) == .stopped)
+    #expect(recorder.saves.isEmpty)
+  }
+
+  @Test(arguments: [Float.nan, .infinity, -.infinity])
+  func aLossThatIsNoNumberStopsItUnsaved(bad: Float) throws {
+    let recorder = Recorder()
+    var losses: [Float] = []
+    let error = try #require(throws: EditingError.self) {
+      try recorder.run(&losses, interval: 0) { $0 == 4 ? bad : 1 }
+    }
+    #expect(error.status == .internalError)
+    #expect(error.description.hasPrefix("step 5: found the loss \(bad), wanted a finite number"))
+    #expect(recorder.saves.map(\.count) == [1, 2, 3, 4])
+    #expect(losses.count == 4)
+  }
+}
