@@ -49,6 +49,16 @@ private struct Case: CustomTestStringConvertible {
       batch: 2, height: 7, width: 9, inputs: 3, outputs: 49,
       geometry: ConvolutionGeometry(kernel: 1)
     ),
+    // Rows that end within the stride where columns don't, and the other way round.
+    Case(
+      batch: 2, height: 7, width: 10, inputs: 5, outputs: 17,
+      geometry: ConvolutionGeometry(kernel: 3, stride: 2)),
+    Case(
+      batch: 2, height: 10, width: 7, inputs: 5, outputs: 17,
+      geometry: ConvolutionGeometry(kernel: 3, stride: 2)),
+    Case(
+      height: 6, width: 20, inputs: 3, outputs: 33,
+      geometry: ConvolutionGeometry(kernel: 5, stride: 3, paddingBefore: 0, paddingAfter: 2)),
     // Input pixels that no output reads.
     Case(
       batch: 2, height: 8, width: 10, inputs: 17, outputs: 5,

@@ -15,7 +15,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [1, 3, 16, 17, 33, 49], [1, 15, 16, 32, 50])
+  @Test(arguments: [1, 3, 15, 16, 17, 31, 33, 49], [1, 15, 16, 32, 50])
   func matrices(_ rows: Int, _ columns: Int) {
     let x = random([rows, columns], 1)
     let found = x.transposed()
