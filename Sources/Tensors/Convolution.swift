@@ -1,4 +1,5 @@
-// Direct convolutions, forward and backward, as products over the pixels of a padded picture.
+// Convolutions, forward and backward: direct ones as products over the pixels of a padded picture, and the choice of
+// Winograd's form where it pays.
 
 /// How a convolution's kernel moves over a picture.
 public struct ConvolutionGeometry: Hashable, Sendable {
@@ -93,6 +94,11 @@ public func convolution(
     return matrixProduct(x, weights.reshaped([inputs, outputs]), bias: bias)
       .reshaped([batch, rows, columns, outputs])
   }
+  if Winograd.suits(
+    batch: batch, height: rows, width: columns, inputs: inputs, outputs: outputs, geometry)
+  {
+    return Winograd.convolution(x, weights, bias: bias, rotated: false)
+  }
   let frame = geometry.paddingBefore
   let source = padded(
     x, before: (frame, frame), after: (geometry.paddingAfter, geometry.paddingAfter))
@@ -134,6 +140,11 @@ public func convolutionInputGradient(
   if geometry.isPointwise {
     return matrixProduct(gradient, weights.reshaped([inputs, outputs]), transposingRight: true)
       .reshaped(shape)
+  }
+  if Winograd.suits(
+    batch: batch, height: height, width: width, inputs: outputs, outputs: inputs, geometry)
+  {
+    return Winograd.convolution(gradient, weights, bias: nil, rotated: true)
   }
   let (kernel, stride, frame) = (geometry.kernel, geometry.stride, geometry.paddingBefore)
   let before = max(0, (kernel - 1 - frame + stride - 1) / stride)
@@ -197,6 +208,11 @@ public func convolutionWeightGradient(
   if geometry.isPointwise {
     return matrixProduct(x, gradient, transposingLeft: true)
       .reshaped([1, 1, inputs, outputs])
+  }
+  if Winograd.suits(
+    batch: batch, height: x.shape[1], width: x.shape[2], inputs: inputs, outputs: outputs, geometry)
+  {
+    return Winograd.weightGradient(x, gradient)
   }
   let source = padded(
     x, before: (frame, frame), after: (geometry.paddingAfter, geometry.paddingAfter))

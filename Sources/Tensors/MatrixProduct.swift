@@ -172,8 +172,9 @@ enum MatrixProduct {
         for block in plan.blocks {
           pack(right, plan.pieces(of: block), columns: columns, into: packed.pointer)
           multiply(
-            left, plan.pieces(of: block), block, rows: 0..<rows, packed: packed.pointer,
-            columns: columns, into: target.part(block, of: plan))
+            left, plan.pieces(of: block), firstInner: block.start, inner: block.length,
+            rows: 0..<rows, packed: packed.pointer, columns: columns,
+            into: target.part(block, of: plan))
         }
       }
       return
@@ -194,7 +195,7 @@ enum MatrixProduct {
       let columns = range(ofColumns: chunk)
       for block in plan.blocks {
         multiply(
-          left, plan.pieces(of: block), block,
+          left, plan.pieces(of: block), firstInner: block.start, inner: block.length,
           rows: (rowChunk * rowsEach)..<min(rows, (rowChunk + 1) * rowsEach),
           packed: packed.pointer + chunk * chunkSize + block.start * padded(columns.count),
           columns: columns, into: target.part(block, of: plan))
@@ -294,11 +295,13 @@ enum MatrixProduct {
   }
 
   /// Multiplies rows of the left operand with packed strips. Runs on the calling thread.
+  /// - Parameters:
+  ///   - firstInner: where the pieces begin in the inner dimension; used by a left operand of columns.
+  ///   - inner: the length of the pieces together.
   static func multiply(
-    _ left: LeftOperand, _ pieces: ArraySlice<Piece>, _ block: InnerPlan.Block, rows: Range<Int>,
-    packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget
+    _ left: LeftOperand, _ pieces: ArraySlice<Piece>, firstInner: Int, inner: Int,
+    rows: Range<Int>, packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget
   ) {
-    let inner = block.length
     let buffer: Storage? =
       left.layout == .columns
       ? StoragePool.shared.storage(count: inner * (rowBlock + tileRows)) : nil
@@ -306,7 +309,7 @@ enum MatrixProduct {
       var row = rows.lowerBound
       while row < rows.upperBound {
         let last = min(rows.upperBound, row + rowBlock)
-        if let buffer { packLeft(left, block.start, inner, row..<last, into: buffer.pointer) }
+        if let buffer { packLeft(left, firstInner, inner, row..<last, into: buffer.pointer) }
         var strip = packed
         var column = columns.lowerBound
         while column < columns.upperBound {
@@ -315,7 +318,9 @@ enum MatrixProduct {
             pieces: pieces, inner: inner, strip: strip,
             valid: min(width, columns.upperBound - column), rows: row..<last, column: column,
             target: target)
-          if let buffer { panel.run(width: width, packed: buffer.pointer) } else {
+          if let buffer {
+            panel.run(width: width, packed: buffer.pointer)
+          } else {
             panel.run(width: width, left: left)
           }
           strip += inner &* width
@@ -697,7 +702,7 @@ struct PackedOperand {
   func multiply(_ left: LeftOperand, rows: Int, into target: ProductTarget) {
     for block in plan.blocks {
       MatrixProduct.multiply(
-        left, plan.pieces(of: block), block, rows: 0..<rows,
+        left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: 0..<rows,
         packed: storage.pointer + block.start * MatrixProduct.padded(columns),
         columns: 0..<columns, into: target.part(block, of: plan))
     }

@@ -1,0 +1,495 @@
+// Convolutions of 3x3 kernels by Winograd's minimal filtering: a quarter of the multiplications of the direct form.
+//
+// A picture is cut into tiles of 4x4 outputs, F(4x4, 3x3) of Lavin and Gray ("Fast Algorithms for Convolutional Neural
+// Networks", 2016), with the points 0, 1, -1, 2, -2. With d a patch of 6x6 inputs and w the kernel,
+//
+//     y = Aᵀ [ (G w Gᵀ) * (Bᵀ d B) ] A
+//
+// where * goes element by element; the sums over input channels are 36 matrix products, one for each element.
+// Channels are last, so every transform works on sixteen channels at once.
+
+/// Convolutions of stride 1 with 3x3 kernels in a frame of one zero.
+enum Winograd {
+  /// Outputs of a tile along one direction.
+  static let tile = 4
+  /// Elements of a transformed tile.
+  static let elements = 36
+  /// How many tiles a task transforms and multiplies at once.
+  private static let tilesPerChunk = 64
+  /// How many channels of the sum are taken at once: their transformed weights stay in the second-level cache.
+  private static let innerBlock = 64
+
+  /// Whether a convolution is done this way: the channels fill vectors, and there are enough tiles for the products to
+  /// have full register tiles.
+  static func suits(
+    batch: Int, height: Int, width: Int, inputs: Int, outputs: Int, _ geometry: ConvolutionGeometry
+  ) -> Bool {
+    geometry == ConvolutionGeometry(kernel: 3) && inputs % 16 == 0 && outputs % 16 == 0
+      && min(height, width) >= tile
+      && batch * Tiling.count(height) * Tiling.count(width) >= 2 * MatrixProduct.tileRows
+  }
+
+  /// The tiles of a batch of pictures, in order of picture, row and column.
+  struct Tiling {
+    let height: Int
+    let width: Int
+    let rows: Int
+    let columns: Int
+    let count: Int
+
+    init(batch: Int, height: Int, width: Int) {
+      self.height = height
+      self.width = width
+      rows = Self.count(height)
+      columns = Self.count(width)
+      count = batch * rows * columns
+    }
+
+    static func count(_ extent: Int) -> Int { (extent + tile - 1) / tile }
+
+    /// Picture, first row and first column of a tile's outputs.
+    func origin(_ index: Int) -> (image: Int, y: Int, x: Int) {
+      (
+        index / (rows * columns), index / columns % rows * tile, index % columns * tile
+      )
+    }
+  }
+
+  // MARK: - Transforms of six elements
+
+  typealias Six = (Vector, Vector, Vector, Vector, Vector, Vector)
+
+  /// Bᵀ d.
+  @_transparent
+  private static func input(_ d: Six) -> Six {
+    let four = Vector(repeating: 4)
+    let five = Vector(repeating: 5)
+    let (a, b) = (d.4 - four * d.2, d.3 - four * d.1)
+    let (c, e) = (d.4 - d.2, (d.3 - d.1) + (d.3 - d.1))
+    return (
+      (four * d.0 + d.4) - five * d.2, a + b, a - b, c + e, c - e,
+      (four * d.1 + d.5) - five * d.3
+    )
+  }
+
+  /// Aᵀ m.
+  @_transparent
+  private static func output(_ m: Six) -> (Vector, Vector, Vector, Vector) {
+    let (s, d) = (m.1 + m.2, m.1 - m.2)
+    let (p, q) = (m.3 + m.4, m.3 - m.4)
+    return (
+      m.0 + s + p, d + (q + q), s + Vector(repeating: 4) * p,
+      d + Vector(repeating: 8) * q + m.5
+    )
+  }
+
+  /// A y, the adjoint of `output`.
+  @_transparent
+  private static func outputAdjoint(_ y: (Vector, Vector, Vector, Vector)) -> Six {
+    let (s, d) = (y.0 + y.2, y.1 + y.3)
+    let even = y.0 + Vector(repeating: 4) * y.2
+    let odd = Vector(repeating: 2) * y.1 + Vector(repeating: 8) * y.3
+    return (y.0, s + d, s - d, even + odd, even - odd, y.3)
+  }
+
+  /// G w.
+  @_transparent
+  private static func weights(_ w: (Vector, Vector, Vector)) -> Six {
+    let sixth = Vector(repeating: 1.0 / 6)
+    let s = (w.0 + w.2) * sixth
+    let middle = w.1 * sixth
+    let t = w.0 * Vector(repeating: 1.0 / 24) + w.2 * sixth
+    let half = w.1 * Vector(repeating: 1.0 / 12)
+    return (w.0 * Vector(repeating: 0.25), -(s + middle), middle - s, t + half, t - half, w.2)
+  }
+
+  /// Gᵀ u, the adjoint of `weights`.
+  @_transparent
+  private static func weightsAdjoint(_ u: Six) -> (Vector, Vector, Vector) {
+    let sixth = Vector(repeating: 1.0 / 6)
+    let near = (u.1 + u.2) * sixth
+    let far = u.3 + u.4
+    return (
+      u.0 * Vector(repeating: 0.25) - near + far * Vector(repeating: 1.0 / 24),
+      (u.2 - u.1) * sixth + (u.3 - u.4) * Vector(repeating: 1.0 / 12),
+      far * sixth - near + u.5
+    )
+  }
+
+  @_transparent
+  private static func six(_ p: UnsafePointer<Float>, _ stride: Int) -> Six {
+    (
+      load(p), load(p + stride), load(p + 2 &* stride), load(p + 3 &* stride),
+      load(p + 4 &* stride), load(p + 5 &* stride)
+    )
+  }
+
+  @_transparent
+  private static func put(_ v: Six, _ p: UnsafeMutablePointer<Float>, _ stride: Int) {
+    store(v.0, p)
+    store(v.1, p + stride)
+    store(v.2, p + 2 &* stride)
+    store(v.3, p + 3 &* stride)
+    store(v.4, p + 4 &* stride)
+    store(v.5, p + 5 &* stride)
+  }
+
+  /// Bᵀ d B of sixteen channels.
+  /// - Parameters:
+  ///   - patch: 6x6 pixels, rows `rowStride` apart and columns `columnStride`.
+  ///   - target: 36 elements, `stride` apart.
+  @inline(never)
+  private static func transformInput(
+    _ patch: UnsafePointer<Float>, rowStride: Int, columnStride: Int, channels: Int,
+    into target: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: elements) { buffer in
+      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      var channel = 0
+      while channel < channels {
+        for column in 0..<6 {
+          put(
+            input(six(patch + (column &* columnStride &+ channel), rowStride)),
+            scratch + column &* 16, 96)
+        }
+        for row in 0..<6 {
+          put(
+            input(six(scratch + row &* 96, 16)), target + (row &* 6 &* stride &+ channel), stride)
+        }
+        channel &+= 16
+      }
+    }
+  }
+
+  /// A y Aᵀ of sixteen channels at a time: `[4 x 4 pixels]` to 36 elements.
+  @inline(never)
+  private static func transformOutputGradient(
+    _ patch: UnsafePointer<Float>, rowStride: Int, columnStride: Int, channels: Int,
+    into target: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: elements) { buffer in
+      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      var channel = 0
+      while channel < channels {
+        for column in 0..<4 {
+          let p = patch + (column &* columnStride &+ channel)
+          let y = (
+            load(p), load(p + rowStride), load(p + 2 &* rowStride), load(p + 3 &* rowStride)
+          )
+          put(outputAdjoint(y), scratch + column &* 16, 96)
+        }
+        for row in 0..<6 {
+          let p = UnsafePointer(scratch) + row &* 96
+          let y = (load(p), load(p + 16), load(p + 32), load(p + 48))
+          put(outputAdjoint(y), target + (row &* 6 &* stride &+ channel), stride)
+        }
+        channel &+= 16
+      }
+    }
+  }
+
+  /// Transforms the tiles of `range`, of inputs or of gradients of outputs.
+  ///
+  /// - Parameters:
+  ///   - extent: 6 for patches that begin a pixel before their tile, 4 for the tiles themselves.
+  ///   - target: `[36][range.count][channels]`, elements `stride` apart.
+  private static func transformTiles(
+    _ x: Tensor, _ tiling: Tiling, _ range: Range<Int>, extent: Int,
+    into target: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    let channels = x.shape[3]
+    let (height, width) = (tiling.height, tiling.width)
+    let before = extent == 6 ? 1 : 0
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: extent * extent * channels) { frame in
+      let framed = frame.baseAddress!
+      for index in range {
+        let (image, top, left) = tiling.origin(index)
+        let (y, x0) = (top - before, left - before)
+        let inside = y >= 0 && x0 >= 0 && y + extent <= height && x0 + extent <= width
+        var patch = UnsafePointer(x.pointer) + ((image * height + y) * width + x0) * channels
+        var rowStride = width * channels
+        if !inside {
+          for row in 0..<extent {
+            for column in 0..<extent {
+              let pixel = framed + (row * extent + column) * channels
+              if y + row >= 0, y + row < height, x0 + column >= 0, x0 + column < width {
+                pixel.update(
+                  from: patch + row * rowStride + column * channels, count: channels)
+              } else {
+                pixel.update(repeating: 0, count: channels)
+              }
+            }
+          }
+          patch = UnsafePointer(framed)
+          rowStride = extent * channels
+        }
+        let place = target + (index - range.lowerBound) * channels
+        if extent == 6 {
+          transformInput(
+            patch, rowStride: rowStride, columnStride: channels, channels: channels, into: place,
+            stride: stride)
+        } else {
+          transformOutputGradient(
+            patch, rowStride: rowStride, columnStride: channels, channels: channels, into: place,
+            stride: stride)
+        }
+      }
+    }
+  }
+
+  /// G w Gᵀ of sixteen columns: nine taps `tapStride` apart to 36 elements `stride` apart.
+  @inline(__always)
+  private static func transformWeights(
+    _ taps: UnsafePointer<Float>, tapStride: Int, scratch: UnsafeMutablePointer<Float>,
+    into target: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    for column in 0..<3 {
+      let p = taps + column &* tapStride
+      put(
+        weights((load(p), load(p + 3 &* tapStride), load(p + 6 &* tapStride))),
+        scratch + column &* 16, 48)
+    }
+    for row in 0..<6 {
+      let p = UnsafePointer(scratch) + row &* 48
+      put(weights((load(p), load(p + 16), load(p + 32))), target + row &* 6 &* stride, stride)
+    }
+  }
+
+  /// The transformed weights of some inner channels and one strip of columns, packed for the product:
+  /// `[36][inner][strip width]`.
+  ///
+  /// - Parameters:
+  ///   - w: `[3, 3, inputs, outputs]`.
+  ///   - rotated: whether the kernel is that of the gradient by the input: turned by half a turn, with inputs and
+  ///     outputs exchanged, so that the inner channels are the outputs and the columns the inputs.
+  @inline(never)
+  private static func packWeights(
+    _ w: Tensor, rotated: Bool, inner: Range<Int>, columns: Range<Int>,
+    into packed: UnsafeMutablePointer<Float>
+  ) {
+    let (inputs, outputs) = (w.shape[2], w.shape[3])
+    let width = columns.count
+    let stride = inner.count * width
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18 + 9 * 16) { buffer in
+      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      let turned = scratch + 18 * 16
+      for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
+        let place = packed + (column - columns.lowerBound)
+        if rotated {
+          for block in Swift.stride(from: inner.lowerBound, to: inner.upperBound, by: 16) {
+            for tap in 0..<9 {
+              transpose16x16(
+                w.pointer + (((8 - tap) * inputs + column) * outputs + block), outputs,
+                into: turned + tap * 256, 16)
+            }
+            for k in 0..<16 {
+              transformWeights(
+                turned + k * 16, tapStride: 256, scratch: scratch,
+                into: place + (block - inner.lowerBound + k) * width, stride: stride)
+            }
+          }
+        } else {
+          for k in inner {
+            transformWeights(
+              w.pointer + (k * outputs + column), tapStride: inputs * outputs, scratch: scratch,
+              into: place + (k - inner.lowerBound) * width, stride: stride)
+          }
+        }
+      }
+    }
+  }
+
+  // MARK: - Convolutions
+
+  /// The convolution, or with `rotated` its gradient by the input.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, inner channels]`.
+  ///   - w: `[3, 3, inputs, outputs]`.
+  static func convolution(_ x: Tensor, _ w: Tensor, bias: Tensor?, rotated: Bool) -> Tensor {
+    let tiling = Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
+    let inner = rotated ? w.shape[3] : w.shape[2]
+    let outputs = rotated ? w.shape[2] : w.shape[3]
+    let result = Tensor(uninitialized: [x.shape[0], x.shape[1], x.shape[2], outputs])
+
+    let chunks = (tiling.count + tilesPerChunk - 1) / tilesPerChunk
+    func tiles(_ chunk: Int) -> Range<Int> {
+      (chunk * tilesPerChunk)..<min(tiling.count, (chunk + 1) * tilesPerChunk)
+    }
+    let strips = (outputs + MatrixProduct.stripWidth - 1) / MatrixProduct.stripWidth
+    let groups = max(1, min(strips, (8 + chunks - 1) / chunks))
+    let stripsEach = (strips + groups - 1) / groups
+
+    // Of each chunk, [36][tiles][inner].
+    let transformed = StoragePool.shared.storage(count: elements * tiling.count * inner)
+    Parallel.forEachRange(of: tiling.count, grain: 8) { range in
+      // A range of eight lies within one chunk.
+      let all = tiles(range.lowerBound / tilesPerChunk)
+      transformTiles(
+        x, tiling, range, extent: 6,
+        into: transformed.pointer
+          + (all.lowerBound * elements + range.lowerBound - all.lowerBound) * inner,
+        stride: all.count * inner)
+    }
+
+    Parallel.forEach(chunks * groups) { task in
+      let (group, chunk) = (task / chunks, task % chunks)
+      let tiles = tiles(chunk)
+      let left = UnsafePointer(transformed.pointer) + tiles.lowerBound * elements * inner
+      let packed = StoragePool.shared.storage(
+        count: elements * innerBlock * MatrixProduct.stripWidth)
+      let products = StoragePool.shared.storage(
+        count: elements * tiles.count * MatrixProduct.stripWidth)
+      let first = group * stripsEach * MatrixProduct.stripWidth
+      let last = min(outputs, first + stripsEach * MatrixProduct.stripWidth)
+      var column = first
+      while column < last {
+        let width = MatrixProduct.stripWidth(remaining: last - column)
+        for start in stride(from: 0, to: inner, by: innerBlock) {
+          let block = start..<min(inner, start + innerBlock)
+          packWeights(
+            w, rotated: rotated, inner: block, columns: column..<(column + width),
+            into: packed.pointer)
+          let piece = [Piece(left: start, right: 0, length: block.count)]
+          for element in 0..<elements {
+            MatrixProduct.multiply(
+              LeftOperand(
+                base: left + element * tiles.count * inner, layout: .rows,
+                offsets: .strided(inner)),
+              piece[...], firstInner: 0, inner: block.count, rows: 0..<tiles.count,
+              packed: packed.pointer + element * block.count * width, columns: 0..<width,
+              into: ProductTarget(
+                base: products.pointer + element * tiles.count * width, offsets: .strided(width),
+                accumulates: start > 0))
+          }
+        }
+        transformProducts(
+          products.pointer, tiling, tiles, width: width,
+          bias: bias.map { UnsafePointer($0.pointer) + column }, into: result, column: column)
+        column += width
+      }
+    }
+    return result
+  }
+
+  /// Aᵀ m A of each tile and column of a strip, with the bias, into the picture.
+  @inline(never)
+  private static func transformProducts(
+    _ products: UnsafePointer<Float>, _ tiling: Tiling, _ tiles: Range<Int>, width: Int,
+    bias: UnsafePointer<Float>?, into result: Tensor, column: Int
+  ) {
+    let channels = result.shape[3]
+    let stride = tiles.count * width
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 24) { buffer in
+      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      for index in tiles {
+        let (image, y, x) = tiling.origin(index)
+        let rows = min(tile, tiling.height - y)
+        let columns = min(tile, tiling.width - x)
+        let place =
+          result.pointer + ((image * tiling.height + y) * tiling.width + x) * channels + column
+        for j in Swift.stride(from: 0, to: width, by: 16) {
+          let source = products + ((index - tiles.lowerBound) &* width &+ j)
+          for element in 0..<6 {
+            let y = output(six(source + element &* stride, 6 &* stride))
+            let p = scratch + element &* 16
+            store(y.0, p)
+            store(y.1, p + 96)
+            store(y.2, p + 192)
+            store(y.3, p + 288)
+          }
+          let shift = bias.map { load($0 + j) } ?? Vector()
+          for row in 0..<rows {
+            let y = output(six(scratch + row &* 96, 16))
+            let line = place + (row &* tiling.width &* channels &+ j)
+            store(y.0 + shift, line)
+            if columns > 1 { store(y.1 + shift, line + channels) }
+            if columns > 2 { store(y.2 + shift, line + 2 &* channels) }
+            if columns > 3 { store(y.3 + shift, line + 3 &* channels) }
+          }
+        }
+      }
+    }
+  }
+
+  /// The gradient by the weights: `Gᵀ [ sum over tiles of (Bᵀ d B) * (A dy Aᵀ) ] G`.
+  ///
+  /// - Parameters:
+  ///   - x: `[batch, height, width, inputs]`.
+  ///   - gradient: `[batch, height, width, outputs]`.
+  /// - Returns: `[3, 3, inputs, outputs]`.
+  static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
+    let tiling = Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
+    let (inputs, outputs, count) = (x.shape[3], gradient.shape[3], tiling.count)
+    let result = Tensor(uninitialized: [3, 3, inputs, outputs])
+    let left = StoragePool.shared.storage(count: elements * count * inputs)
+    let right = StoragePool.shared.storage(count: elements * count * outputs)
+    Parallel.forEachRange(of: count, grain: 8) { range in
+      transformTiles(
+        x, tiling, range, extent: 6, into: left.pointer + range.lowerBound * inputs,
+        stride: count * inputs)
+      transformTiles(
+        gradient, tiling, range, extent: 4, into: right.pointer + range.lowerBound * outputs,
+        stride: count * outputs)
+    }
+
+    let width = MatrixProduct.stripWidth
+    let strips = (outputs + width - 1) / width
+    let rowBlock = 64
+    let blocks = (inputs + rowBlock - 1) / rowBlock
+    Parallel.forEach(strips * blocks) { task in
+      let (strip, block) = (task / blocks, task % blocks)
+      let columns = (strip * width)..<min(outputs, (strip + 1) * width)
+      let rows = (block * rowBlock)..<min(inputs, (block + 1) * rowBlock)
+      let products = StoragePool.shared.storage(count: elements * rows.count * columns.count)
+      for element in 0..<elements {
+        PackedOperand(
+          RightOperand(
+            base: UnsafePointer(right.pointer) + element * count * outputs + columns.lowerBound,
+            layout: .rows, stride: outputs), inner: count, columns: columns.count
+        ).multiply(
+          LeftOperand(
+            base: UnsafePointer(left.pointer) + element * count * inputs + rows.lowerBound,
+            layout: .columns, offsets: .strided(inputs)),
+          rows: rows.count,
+          into: ProductTarget(
+            base: products.pointer + element * rows.count * columns.count,
+            offsets: .strided(columns.count)))
+      }
+      transformWeightGradient(
+        products.pointer, rows: rows, columns: columns, into: result)
+    }
+    return result
+  }
+
+  /// Gᵀ u G of a block of rows and columns.
+  @inline(never)
+  private static func transformWeightGradient(
+    _ products: UnsafePointer<Float>, rows: Range<Int>, columns: Range<Int>, into result: Tensor
+  ) {
+    let (inputs, outputs) = (result.shape[2], result.shape[3])
+    let stride = rows.count * columns.count
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18) { buffer in
+      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      for row in rows {
+        for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
+          let source =
+            products + ((row - rows.lowerBound) * columns.count + column - columns.lowerBound)
+          for element in 0..<6 {
+            let w = weightsAdjoint(six(source + element &* stride, 6 &* stride))
+            store(w.0, scratch + element &* 16)
+            store(w.1, scratch + (96 &+ element &* 16))
+            store(w.2, scratch + (192 &+ element &* 16))
+          }
+          for tapRow in 0..<3 {
+            let w = weightsAdjoint(six(scratch + tapRow &* 96, 16))
+            let place = result.pointer + ((tapRow * 3 * inputs + row) * outputs + column)
+            store(w.0, place)
+            store(w.1, place + inputs &* outputs)
+            store(w.2, place + 2 &* inputs &* outputs)
+          }
+        }
+      }
+    }
+  }
+}
