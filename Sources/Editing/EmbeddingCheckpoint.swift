@@ -32,7 +32,7 @@ struct EmbeddingCheckpoint {
   /// - Returns: the SHA-256 of the file.
   /// - Throws: `StoreError`; what was at `path` is then still there. `EditingError`, `internalError`, where the state
   ///   holds something that is not a finite number.
-  func save(to path: String) throws -> String {
+  @discardableResult func save(to path: String) throws -> String {
     guard optimized.isFinite, moments.mean.isFinite, moments.variance.isFinite else {
       throw EditingError(
         .internalError,

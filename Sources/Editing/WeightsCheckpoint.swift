@@ -23,7 +23,7 @@ struct WeightsCheckpoint {
   /// - Returns: the SHA-256 of the file.
   /// - Throws: `StoreError`; what was at `path` is then still there. `EditingError`, `internalError`, where the state
   ///   holds something that is not a finite number.
-  func save(to path: String) throws -> String {
+  @discardableResult func save(to path: String) throws -> String {
     for (name, tensor) in weights where !tensor.isFinite {
       throw EditingError(
         .internalError,

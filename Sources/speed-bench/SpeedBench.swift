@@ -42,7 +42,9 @@ struct SpeedBench: ParsableCommand {
     let all = Works(full: URL(fileURLWithPath: full), base: URL(fileURLWithPath: base))
     if serve {
       while let name = readLine() {
-        if let work = try all.work(name) { report(name, work) } else {
+        if let work = try all.work(name) {
+          report(name, work)
+        } else {
           print(#"{"work": "\#(name)", "error": "no such work"}"#)
           fflush(nil)
         }
