@@ -72,7 +72,7 @@ enum PartialFile {
   ) throws(StoreError) -> Verified {
     _ = fileSizeSignalIgnored
     let partial = name(beside: path)
-    let file = try OpenFile(creating: partial, system: system)
+    let file = try OpenFile(creating: partial, for: path, system: system)
     let verified: Verified
     do throws(StoreError) {
       do throws(StoreError) {

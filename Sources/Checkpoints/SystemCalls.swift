@@ -68,16 +68,17 @@ struct OpenFile: Sendable {
   }
 
   /// Creates a file that isn't there yet, for writing and for reading back.
+  /// - Parameter place: the path that errors name, where the file is on its way to another than its own.
   /// - Throws: `cantCreate`, or `inputOutput` where the disk is full or fails.
-  init(creating path: String, system: any SystemCalls) throws(StoreError) {
+  init(creating path: String, for place: String? = nil, system: any SystemCalls) throws(StoreError) {
     let flags = O_RDWR | O_CREAT | O_EXCL
     let descriptor = Self.uninterrupted { Int(system.open(path, flags, 0o666)) }
     guard descriptor >= 0 else {
       let code = errno
       let kind: StoreError.Kind = [EIO, ENOSPC, EDQUOT].contains(code) ? .inputOutput : .cantCreate
-      throw StoreError(kind, path, "can't be created", errno: code)
+      throw StoreError(kind, place ?? path, "can't be created", errno: code)
     }
-    self.init(path: path, descriptor: Int32(descriptor), system: system)
+    self.init(path: place ?? path, descriptor: Int32(descriptor), system: system)
   }
 
   private init(path: String, descriptor: Int32, system: any SystemCalls) {

@@ -15,6 +15,15 @@ public enum SamplingStart: String, Codable, CaseIterable, Sendable {
   case inversion
 }
 
+/// How the guidance scale depends on alpha.
+public enum GuidanceCourse: String, Codable, CaseIterable, Sendable {
+  /// The same at every alpha, as in the paper.
+  case constant
+  /// From 1 at alpha 0 to the guidance scale at alpha 1, so that alpha 0 stays the photograph: guidance pushes the
+  /// prediction away from that of no sentence, and so the picture away from the photograph.
+  case rising
+}
+
 /// The size of a picture in pixels.
 public struct PictureSize: Hashable, Sendable, CustomStringConvertible {
   public var width: Int
@@ -63,16 +72,19 @@ public struct EditRequest: Equatable, Sendable {
     public var seeds: [UInt64]?
     public var steps: Int?
     public var guidanceScale: Double?
+    public var guidanceCourse: GuidanceCourse?
     public var start: SamplingStart?
 
     public init(
       alphas: [Double]? = nil, seeds: [UInt64]? = nil, steps: Int? = nil,
-      guidanceScale: Double? = nil, start: SamplingStart? = nil
+      guidanceScale: Double? = nil, guidanceCourse: GuidanceCourse? = nil,
+      start: SamplingStart? = nil
     ) {
       self.alphas = alphas
       self.seeds = seeds
       self.steps = steps
       self.guidanceScale = guidanceScale
+      self.guidanceCourse = guidanceCourse
       self.start = start
     }
   }
@@ -134,13 +146,14 @@ extension EditRequest {
     }
     embedding = try training("embedding")
     finetune = try training("finetune")
-    let keys = ["alphas", "seeds", "steps", "guidance-scale", "start"]
+    let keys = ["alphas", "seeds", "steps", "guidance-scale", "guidance-course", "start"]
     if let section = try top.section("generate", keys: keys) {
       generate = Generation(
         alphas: try section.numbers("alphas", .alphas),
         seeds: try section.seeds("seeds", .seeds),
         steps: try section.whole("steps", .samplingSteps),
         guidanceScale: try section.number("guidance-scale", .guidanceScale),
+        guidanceCourse: try section.choice("guidance-course"),
         start: try section.choice("start"))
     }
   }

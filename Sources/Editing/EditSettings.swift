@@ -27,12 +27,22 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
   public var steps: Int
   /// The weight of classifier-free guidance; 1 is the model's own prediction.
   public var guidanceScale: Double
+  public var guidanceCourse: GuidanceCourse
   public var start: SamplingStart
 
   enum CodingKeys: String, CodingKey {
     case alphas, seeds, steps
     case guidanceScale = "guidance-scale"
+    case guidanceCourse = "guidance-course"
     case start
+  }
+
+  /// The guidance scale at an alpha. A rising one stays where it is beyond alpha 1.
+  func guidanceScale(at alpha: Double) -> Double {
+    switch guidanceCourse {
+    case .constant: guidanceScale
+    case .rising: 1 + (guidanceScale - 1) * min(max(alpha, 0), 1)
+    }
   }
 }
 
@@ -92,7 +102,7 @@ public struct EditSettings: Codable, Equatable, Sendable {
     finetune = TrainingSettings(steps: 1500, learningRate: 5e-7, batch: 1)
     generate = GenerateSettings(
       alphas: [0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1], seeds: [0], steps: 50, guidanceScale: 3,
-      start: .noise)
+      guidanceCourse: .constant, start: .noise)
   }
 
   /// Takes over every setting that `request` has.
@@ -109,6 +119,7 @@ public struct EditSettings: Codable, Equatable, Sendable {
     generate.seeds = request.generate.seeds ?? generate.seeds
     generate.steps = request.generate.steps ?? generate.steps
     generate.guidanceScale = request.generate.guidanceScale ?? generate.guidanceScale
+    generate.guidanceCourse = request.generate.guidanceCourse ?? generate.guidanceCourse
     generate.start = request.generate.start ?? generate.start
   }
 }

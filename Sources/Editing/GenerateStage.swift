@@ -67,7 +67,8 @@ public enum GenerateStage {
             alpha: alpha, seed: seed, path: run.folder.edit(alpha: alpha, seed: seed),
             notes: EditNotes(
               alpha: alpha, seed: seed, prompt: settings.prompt, steps: settings.generate.steps,
-              guidanceScale: settings.generate.guidanceScale, start: settings.generate.start,
+              guidanceScale: settings.generate.guidanceScale(at: alpha),
+              start: settings.generate.start,
               weights: weightsDigest, base: baseDigest))
         }
       }
@@ -121,7 +122,7 @@ public enum GenerateStage {
     }
 
     private func make(_ missing: [Edit]) throws {
-      let sampler = try sampler()
+      var sampler = try sampler()
       let inverts = settings.generate.start == .inversion
       let evaluations = settings.generate.steps
       var done = 0
@@ -142,6 +143,7 @@ public enum GenerateStage {
       }
       let autoencoder = try base.folder.autoencoder()
       for (index, edit) in missing.enumerated() {
+        sampler.guidanceScale = edit.notes.guidanceScale
         let latent = try sampler.latent(
           from: inverted ?? noise(edit.seed ?? 0, like: autoencoder),
           embedding: between(edit.alpha)
@@ -164,7 +166,7 @@ public enum GenerateStage {
       try unet.load(weights.weights, from: run.folder.weights)
       return Sampler(
         unet: unet, schedule: base.schedule, steps: settings.generate.steps,
-        guidanceScale: settings.generate.guidanceScale,
+        guidanceScale: 1,
         unconditional: try base.embeddings(of: [""]).tensor)
     }
 
@@ -197,12 +199,17 @@ public enum GenerateStage {
           label: edits.count > columns ? edits[first].seed.map { "seed \($0)" } : nil,
           edits: Array(pictures[first..<first + columns]))
       }
-      let scale = settings.generate.guidanceScale
+      let scale = settings.generate.guidanceScale.formatted()
+      let guidance =
+        switch settings.generate.guidanceCourse {
+        case .rising where settings.generate.guidanceScale != 1: "guidance rising to \(scale)"
+        default: "guidance \(scale)"
+        }
       let start =
         settings.generate.start == .inversion ? "from the photograph's inversion" : "from noise"
       let sheet = ContactSheet(
         prompt: settings.prompt,
-        detail: "\(settings.generate.steps) steps \(start), guidance \(scale.formatted())",
+        detail: "\(settings.generate.steps) steps \(start), \(guidance)",
         photograph: embedding.picture, alphas: settings.generate.alphas, rows: rows)
       let bytes = try sheet.render().png(text: [
         PNGText("Software", EditNotes.software), PNGText("Description", settings.prompt),
@@ -223,6 +230,7 @@ public enum GenerateStage {
       if !missing.isEmpty {
         var short = try sampler()
         short.steps = 3
+        short.guidanceScale = settings.generate.guidanceScale
         let autoencoder = try base.folder.autoencoder()
         var marks: [Double] = []
         let latent = try short.latent(from: noise(0, like: autoencoder), embedding: between(0)) {

@@ -10,7 +10,7 @@ struct Sampler {
   let unet: UNet2DConditionModel
   let schedule: NoiseSchedule
   var steps: Int
-  let guidanceScale: Double
+  var guidanceScale: Double
   /// The embedding of no sentence, `[1, tokens, width]`.
   let unconditional: Tensor
 

@@ -25,6 +25,11 @@ public enum StopSignal {
     let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
     let handler = before.__sigaction_handler.sa_handler.map { unsafeBitCast($0, to: Int.self) }
     if handler != ignored { listen(to: SIGHUP, flags: SA_RESTART) }
+    // A parent that blocks signals in the thread that starts this process hands that on.
+    var all = sigset_t()
+    sigemptyset(&all)
+    for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&all, number) }
+    pthread_sigmask(SIG_UNBLOCK, &all, nil)
     // A reader of the output that goes away is seen as a failing write.
     signal(SIGPIPE, SIG_IGN)
   }

@@ -37,6 +37,11 @@ import Editing
     help: ArgumentHelp("How much the sentence is pressed; 1 for not at all.", valueName: "number"))
   var guidanceScale: Double?
 
+  @Option(
+    name: .customLong("guidance-course"),
+    help: "The same guidance at every alpha, or rising from none at alpha 0 to all at alpha 1.")
+  var guidanceCourse: GuidanceCourse?
+
   @Option(help: "What the sampling starts from: noise, or the photograph's inversion.")
   var start: SamplingStart?
 
@@ -51,7 +56,7 @@ import Editing
     var overrides = EditRequest()
     overrides.generate = EditRequest.Generation(
       alphas: alphas?.values, seeds: seeds?.values, steps: steps, guidanceScale: guidanceScale,
-      start: start)
+      guidanceCourse: guidanceCourse, start: start)
     return overrides
   }
 

@@ -21,7 +21,7 @@ import Testing
       size: [96, 64]
       embedding: { steps: 500, learning-rate: 0.001 }
       finetune:  { steps: 1000, learning-rate: 2e-6, batch: 4 }
-      generate:  { alphas: [0, 0.5, 1.0], seeds: [0, 2], steps: 50, guidance-scale: 3, start: inversion }
+      generate:  { alphas: [0, 0.5, 1.0], seeds: [0, 2], steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion }
       """, to: "horse.yaml")
     var expected = EditRequest()
     expected.image = "\(folder.path)/photos/horse.png"
@@ -35,7 +35,8 @@ import Testing
     expected.embedding = .init(steps: 500, learningRate: 0.001)
     expected.finetune = .init(steps: 1000, learningRate: 2e-6, batch: 4)
     expected.generate = .init(
-      alphas: [0, 0.5, 1], seeds: [0, 2], steps: 50, guidanceScale: 3, start: .inversion)
+      alphas: [0, 0.5, 1], seeds: [0, 2], steps: 50, guidanceScale: 3, guidanceCourse: .rising,
+      start: .inversion)
     #expect(try EditRequest(requestAt: path) == expected)
   }
 

@@ -30,6 +30,7 @@ import Testing
     // What no layer has is as published for Stable Diffusion.
     #expect(settings.finetune == TrainingSettings(steps: 1500, learningRate: 5e-7, batch: 1))
     #expect(settings.generate.guidanceScale == 3 && settings.generate.steps == 50)
+    #expect(settings.generate.guidanceCourse == .constant)
     #expect(settings.generate.start == .noise && settings.seed == 0 && settings.fit == .crop)
   }
 

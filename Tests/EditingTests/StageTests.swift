@@ -109,6 +109,12 @@ import Testing
   }
 
   @Test func moreStepsGoOnAndFewerAreComplete() throws {
+    // The saved settings are those of every stage, so the others have to be alike.
+    func request(steps: Int) -> EditRequest {
+      var request = self.request()
+      request.embedding.steps = steps
+      return request
+    }
     try EmbeddingStage.run(run("whole", request(steps: 5)))
     try EmbeddingStage.run(run("parts", request(steps: 2)))
     // Without a request, by what is saved.

@@ -23,13 +23,18 @@ public struct BuiltProgram: Sendable {
   public init(at path: String) { self.path = path }
 
   /// Starts the program and gives it without waiting for its end.
+  ///
+  /// It gets two minutes of the processor at most, so that none outlives tests that are killed.
+  /// - Parameter fileSize: how large a file it may write, in bytes; nil for any.
   public func start(
-    _ arguments: [String], in folder: String = Repository.path,
+    _ arguments: [String], in folder: String = Repository.path, fileSize: Int? = nil,
     output: Any? = FileHandle.nullDevice, errors: Any? = FileHandle.nullDevice
   ) throws -> Process {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
-    process.arguments = arguments
+    // Replaces itself by the program, whose process this then is.
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
+    let limits = ["--cpu=120"] + (fileSize.map { ["--fsize=\($0)"] } ?? [])
+    process.arguments = limits + ["--", path] + arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output
@@ -39,18 +44,23 @@ public struct BuiltProgram: Sendable {
   }
 
   /// Runs the program to its end.
-  public func run(_ arguments: [String], in folder: String = Repository.path) throws -> Result {
-    // Files, not pipes: a pipe that no one reads while the program runs would stop it.
+  public func run(
+    _ arguments: [String], in folder: String = Repository.path, fileSize: Int? = nil
+  ) throws -> Result {
+    // The output goes to a file, so that the errors are the only pipe to read. They are few, and come by a pipe because
+    // that has no limit of its size.
     let capture = try TemporaryFolder()
-    let paths = (try capture.write("", to: "output"), try capture.write("", to: "errors"))
+    let output = try capture.write("", to: "output")
+    let pipe = Pipe()
     let process = try start(
-      arguments, in: folder, output: FileHandle(forWritingAtPath: paths.0),
-      errors: FileHandle(forWritingAtPath: paths.1))
+      arguments, in: folder, fileSize: fileSize, output: FileHandle(forWritingAtPath: output),
+      errors: pipe)
+    let errors = pipe.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
     let signalled = process.terminationReason == .uncaughtSignal
     return Result(
       status: signalled ? -process.terminationStatus : process.terminationStatus,
-      output: try String(contentsOfFile: paths.0, encoding: .utf8),
-      errors: try String(contentsOfFile: paths.1, encoding: .utf8))
+      output: try String(contentsOfFile: output, encoding: .utf8),
+      errors: String(decoding: errors, as: UTF8.self))
   }
 }
