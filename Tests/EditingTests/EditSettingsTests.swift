@@ -34,6 +34,17 @@ import Testing
     #expect(settings.generate.start == .noise && settings.seed == 0 && settings.fit == .crop)
   }
 
+  @Test(arguments: [(0.0, 1.0), (0.5, 2.5), (1, 4), (1.2, 4), (-0.5, 1)])
+  func guidanceRisesFromNoneToAll(alpha: Double, scale: Double) throws {
+    var request = request()
+    request.generate.guidanceScale = 4
+    let constant = try EditSettings(request: request, flags: EditRequest()).generate
+    #expect(constant.guidanceScale(at: alpha) == 4)
+    request.generate.guidanceCourse = .rising
+    let rising = try EditSettings(request: request, flags: EditRequest()).generate
+    #expect(rising.guidanceScale(at: alpha) == scale)
+  }
+
   @Test func savedSettingsStandInForARequest() throws {
     var saved = try EditSettings(request: request(), flags: EditRequest())
     saved.finetune.steps = 7

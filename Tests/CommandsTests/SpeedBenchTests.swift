@@ -1,0 +1,30 @@
+// What the timing program shows of a step: once it is warm, all its memory comes from the pool.
+
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct SpeedBenchTests {
+  private static let program = BuiltProgram("speed-bench")
+
+  @Test(arguments: ["base-forward-4", "base-embedding-4", "base-finetune-4"])
+  func aWarmStepAllocatesNoFreshMemory(_ work: String) throws {
+    let result = try Self.program.run([work, "--repetitions", "4"])
+    #expect(result.status == 0)
+    let lines = try result.output.split(separator: "\n").map {
+      try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+    }
+    #expect(lines.count == 4)
+    for line in lines {
+      #expect(line["work"] as? String == work)
+      #expect(try #require(line["seconds"] as? Double) > 0)
+    }
+    // The moments of the optimiser are made in the step that warms up or the one after it.
+    for line in lines.suffix(2) { #expect(line["fresh_allocations"] as? Int == 0) }
+  }
+
+  @Test func anUnknownWorkIsNamed() throws {
+    let result = try Self.program.run(["base-nothing-4"])
+    #expect(result.status == 64 && result.errors.contains("base-nothing-4 is no work"))
+  }
+}
