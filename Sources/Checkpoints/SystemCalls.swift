@@ -70,7 +70,8 @@ struct OpenFile: Sendable {
   /// Creates a file that isn't there yet, for writing and for reading back.
   /// - Parameter place: the path that errors name, where the file is on its way to another than its own.
   /// - Throws: `cantCreate`, or `inputOutput` where the disk is full or fails.
-  init(creating path: String, for place: String? = nil, system: any SystemCalls) throws(StoreError) {
+  init(creating path: String, for place: String? = nil, system: any SystemCalls) throws(StoreError)
+  {
     let flags = O_RDWR | O_CREAT | O_EXCL
     let descriptor = Self.uninterrupted { Int(system.open(path, flags, 0o666)) }
     guard descriptor >= 0 else {
