@@ -30,6 +30,8 @@ extension AttributeValue: ExpressibleByStringLiteral, ExpressibleByIntegerLitera
 public enum Dataset: Sendable {
   /// float32.
   case floats(Tensor)
+  /// float32 of a shape, made when they are written, so that no two such need memory at once. Never read from a file.
+  case deferredFloats(shape: Shape, make: @Sendable () -> Tensor)
   /// uint8, as many as the shape has elements.
   case bytes([UInt8], shape: Shape)
   /// int64, as many as the shape has elements.
@@ -40,6 +42,7 @@ public enum Dataset: Sendable {
   public var shape: Shape {
     switch self {
     case .floats(let tensor): tensor.shape
+    case .deferredFloats(let shape, _): shape
     case .bytes(_, let shape), .integers(_, let shape), .strings(_, let shape): shape
     }
   }
@@ -48,6 +51,7 @@ public enum Dataset: Sendable {
   var count: Int {
     switch self {
     case .floats(let tensor): tensor.count
+    case .deferredFloats(let shape, _): shape.count
     case .bytes(let values, _): values.count
     case .integers(let values, _): values.count
     case .strings(let values, _): values.count
@@ -57,7 +61,7 @@ public enum Dataset: Sendable {
   /// The type of an element, for messages.
   var elementName: String {
     switch self {
-    case .floats: "float32"
+    case .floats, .deferredFloats: "float32"
     case .bytes: "uint8"
     case .integers: "int64"
     case .strings: "string"

@@ -144,6 +144,10 @@ struct StoreWriter {
 
   private func write(_ dataset: Dataset, at path: String, in file: Identifier) throws(StoreError) {
     switch dataset {
+    case .deferredFloats(let shape, let make):
+      let tensor = make()
+      precondition(tensor.shape == shape, "\(path): \(tensor.shape) for \(shape)")
+      try write(.floats(tensor), at: path, in: file)
     case .floats(let tensor):
       try create(path, hdf5_file_float32(), 4, tensor.shape, in: file).write(
         hdf5_native_float(), tensor.pointer, self)

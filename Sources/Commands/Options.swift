@@ -35,8 +35,10 @@ public struct RunOptions: ParsableArguments {
 public struct StageOptions: ParsableArguments {
   @Option(
     name: .customLong("checkpoint-every"),
-    help: ArgumentHelp("How often what was reached is saved.", valueName: "seconds"))
-  public var checkpointEvery: Double = 60
+    help: ArgumentHelp(
+      "How often what was reached is saved; every minute where not given, or less often where a save takes long.",
+      valueName: "seconds"))
+  public var checkpointEvery: Double?
 
   @Flag(help: "Say what would run, how long and how much memory it takes; run nothing.")
   public var dryRun = false

@@ -99,6 +99,7 @@ struct Base {
           + "\(tokenizer.maximumLength), wanted at most the text encoder's "
           + "\(encoder.configuration.vocabularySize) in \(encoder.configuration.maximumLength)")
     }
+    defer { StoragePool.shared.trim() }
     let encodings = sentences.map(tokenizer.encode)
     let cuts = encodings.filter { $0.droppedCount > 0 }.map { encoding in
       "the sentence has \(encoding.textCount) tokens, and the base takes "
@@ -110,7 +111,8 @@ struct Base {
   /// The latent of a photograph, as the denoiser takes it: `[1, height / factor, width / factor, channels]`.
   /// - Throws: `LoadingError`.
   func latent(of picture: Picture) throws -> Tensor {
-    try folder.autoencoder().latent(of: picture.tensor)
+    defer { StoragePool.shared.trim() }
+    return try folder.autoencoder().latent(of: picture.tensor)
   }
 }
 

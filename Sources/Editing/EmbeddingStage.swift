@@ -116,11 +116,12 @@ public enum EmbeddingStage {
       }
       try run.tell(settings)
       let target = try saved?.target ?? textEmbedding()
+      // The photograph's latent first: the autoencoder's memory is given back before the denoiser takes its own.
+      let batches = TrainingBatches(
+        of: try base.latent(of: picture), schedule: base.schedule,
+        size: settings.embedding.batch, seed: settings.seed, stage: stage)
       let trainer = EmbeddingTrainer(
-        unet: try base.folder.unet(),
-        batches: TrainingBatches(
-          of: try base.latent(of: picture), schedule: base.schedule,
-          size: settings.embedding.batch, seed: settings.seed, stage: stage),
+        unet: try base.folder.unet(), batches: batches,
         learningRate: settings.embedding.learningRate, embedding: saved?.optimized ?? target,
         step: saved?.header.step ?? 0, moments: saved?.moments)
       if run.isDry {

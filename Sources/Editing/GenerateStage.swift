@@ -15,7 +15,10 @@ public enum GenerateStage {
   /// - Throws: an error whose exit code `ExitStatus(of:)` tells; `EditingError`, `stopped`, where the run was told to
   ///   stop. Edits that are done are kept then.
   public static func run(_ run: StageRun) throws {
-    try run.alone { try Work(run).perform() }
+    try run.alone {
+      var work = try Work(run)
+      try work.perform()
+    }
   }
 
   /// The settings that the stage works by, as a text that changes exactly when it has to run again for them.
@@ -40,7 +43,7 @@ public enum GenerateStage {
   private struct Work {
     let run: StageRun
     let embedding: EmbeddingCheckpoint
-    let weights: WeightsCheckpoint
+    var weights: WeightsCheckpoint
     let base: Base
     let baseDigest: String
     let settings: EditSettings
@@ -96,7 +99,7 @@ public enum GenerateStage {
       return weights
     }
 
-    func perform() throws {
+    mutating func perform() throws {
       let missing = edits.filter { run.restarts || EditNotes.picture(at: $0.path, $0.notes) == nil }
       if run.isDry {
         try plan(missing)
@@ -121,9 +124,10 @@ public enum GenerateStage {
             peakMemory: Resources.peakMemory)))
     }
 
-    private func make(_ missing: [Edit]) throws {
-      var sampler = try sampler()
+    private mutating func make(_ missing: [Edit]) throws {
       let inverts = settings.generate.start == .inversion
+      let photograph = try inverts ? base.latent(of: embedding.picture) : nil
+      var sampler = try sampler()
       let evaluations = settings.generate.steps
       var done = 0
       let total = (missing.count + (inverts ? 1 : 0)) * evaluations
@@ -135,7 +139,6 @@ public enum GenerateStage {
           throw run.stopped("with \(made) of \(missing.count) edits made in \(run.folder.edits)")
         }
       }
-      let photograph = try inverts ? base.latent(of: embedding.picture) : nil
       let inverted = try photograph.map { latent in
         try sampler.inversion(of: latent, embedding: batch(embedding.optimized)) {
           try afterStep(of: "the photograph's inversion", made: 0)
@@ -161,13 +164,16 @@ public enum GenerateStage {
       }
     }
 
-    private func sampler() throws -> Sampler {
+    private mutating func sampler() throws -> Sampler {
+      let unconditional = try base.embeddings(of: [""]).tensor
       let unet = try base.folder.unet()
       try unet.load(weights.weights, from: run.folder.weights)
+      weights.weights = [:]
+      StoragePool.shared.trim()
       return Sampler(
         unet: unet, schedule: base.schedule, steps: settings.generate.steps,
         guidanceScale: 1,
-        unconditional: try base.embeddings(of: [""]).tensor)
+        unconditional: unconditional)
     }
 
     /// `alpha * target + (1 - alpha) * optimised`, `[1, tokens, width]`.
@@ -223,7 +229,7 @@ public enum GenerateStage {
     }
 
     /// Measures a few steps of the sampler.
-    private func plan(_ missing: [Edit]) throws {
+    private mutating func plan(_ missing: [Edit]) throws {
       let inverts = settings.generate.start == .inversion
       let steps = (missing.count + (inverts && !missing.isEmpty ? 1 : 0)) * settings.generate.steps
       var seconds = 0.0

@@ -10,8 +10,8 @@ public struct StageRun {
   /// The request's file as read; nil for a run that goes by what the run folder holds.
   public var request: EditRequest?
   public var flags = EditRequest()
-  /// Seconds between two saves.
-  public var checkpointInterval = 60.0
+  /// Seconds between two saves; nil for what suits the time that a save takes.
+  public var checkpointInterval: Double?
   /// Whether only to say what would run.
   public var isDry = false
   /// Whether to begin anew.

@@ -15,8 +15,9 @@ struct TrainingLoop {
   let stage: Stage
   /// Steps to have done in the end.
   let steps: Int
-  /// Seconds between two saves.
-  let saveInterval: Double
+  /// Seconds from the end of a save to the next; nil for a minute, or ten times what the last save took where that is
+  /// longer: the weights of a large model take a minute to save by themselves.
+  let saveInterval: Double?
   let report: (StageEvent) -> Void
   let shouldStop: () -> Bool
   var clock: () -> Double = { Resources.seconds }
@@ -32,6 +33,7 @@ struct TrainingLoop {
     save: ([Float], _ complete: Bool) throws -> Void
   ) throws -> Outcome {
     var lastSave = clock()
+    var saveDuration = 0.0
     while losses.count < steps {
       if shouldStop() {
         // Before the first step there is nothing to save.
@@ -50,9 +52,12 @@ struct TrainingLoop {
       report(
         .progress(
           StageProgress(stage: stage, step: losses.count, steps: steps, loss: Double(loss))))
-      if losses.count < steps, clock() - lastSave >= saveInterval {
+      let interval = saveInterval ?? max(60, 10 * saveDuration)
+      if losses.count < steps, clock() - lastSave >= interval {
+        let began = clock()
         try save(losses, false)
         lastSave = clock()
+        saveDuration = lastSave - began
       }
     }
     try save(losses, true)

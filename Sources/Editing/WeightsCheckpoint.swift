@@ -2,6 +2,7 @@
 
 import Checkpoints
 import Layers
+import Models
 import Tensors
 
 /// The content of weights.h5.
@@ -20,11 +21,16 @@ struct WeightsCheckpoint {
   /// The SHA-256 of the file that this was read from; nil where it was not read from one.
   var digest: String?
 
+  /// - Parameter unet: the denoiser whose weights are saved, one converted at a time; nil for those that this has.
   /// - Returns: the SHA-256 of the file.
   /// - Throws: `StoreError`; what was at `path` is then still there. `EditingError`, `internalError`, where the state
   ///   holds something that is not a finite number.
-  @discardableResult func save(to path: String) throws -> String {
-    for (name, tensor) in weights where !tensor.isFinite {
+  @discardableResult func save(
+    to path: String, weightsOf unet: UNet2DConditionModel? = nil
+  ) throws -> String {
+    let parameters = unet?.parameters ?? []
+    let values = parameters.map { ($0.name, $0.value) } + Array(weights)
+    for (name, tensor) in values where !tensor.isFinite {
       throw EditingError(
         .internalError,
         "\(path): the weights \(name) are no longer finite after step \(header.step); they were "
@@ -37,6 +43,10 @@ struct WeightsCheckpoint {
       datasets: ["/history/loss": .floats(Tensor(losses, [losses.count]))])
     for (group, tensors) in groups {
       for (name, tensor) in tensors { file.datasets["\(group)/\(name)"] = .floats(tensor) }
+    }
+    for parameter in parameters {
+      file.datasets["/unet/\(parameter.name)"] = .deferredFloats(
+        shape: parameter.storedShape, make: parameter.storedValueMaker)
     }
     return try file.save(to: path)
   }

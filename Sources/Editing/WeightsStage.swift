@@ -16,7 +16,10 @@ public enum WeightsStage {
   ///   stop, after it has saved.
   public static func run(_ run: StageRun, export: String? = nil) throws {
     if let export, !run.isDry { try Export.checkPlace(export) }
-    try run.alone { try Work(run, export: export).perform() }
+    try run.alone {
+      var work = try Work(run, export: export)
+      try work.perform()
+    }
   }
 
   /// The settings that the stage works by, as a text that changes exactly when it has to run again for them.
@@ -37,7 +40,7 @@ public enum WeightsStage {
     let path: String
     let embedding: EmbeddingCheckpoint
     /// What to go on from.
-    let saved: WeightsCheckpoint?
+    var saved: WeightsCheckpoint?
     let base: Base
     let settings: EditSettings
     let baseDigest: String
@@ -94,7 +97,7 @@ public enum WeightsStage {
         savedLosses: saved?.losses ?? [])
     }
 
-    func perform() throws {
+    mutating func perform() throws {
       let steps = settings.finetune.steps
       if let saved, saved.header.step >= steps {
         try training.finish(
@@ -108,25 +111,29 @@ public enum WeightsStage {
         return
       }
       try run.tell(settings)
+      // The photograph's latent first: the autoencoder's memory is given back before the denoiser takes its own.
+      let batches = TrainingBatches(
+        of: try base.latent(of: embedding.picture), schedule: base.schedule,
+        size: settings.finetune.batch, seed: settings.seed, stage: stage)
       let unet = try base.folder.unet()
       if let saved { try unet.load(saved.weights, from: path) }
+      let moments = try checkedMoments(of: unet)
+      saved?.weights = [:]
+      saved?.moments = [:]
+      StoragePool.shared.trim()
       try run.checkMemory(for: unet)
       let trainer = WeightsTrainer(
-        unet: unet,
-        batches: TrainingBatches(
-          of: try base.latent(of: embedding.picture), schedule: base.schedule,
-          size: settings.finetune.batch, seed: settings.seed, stage: stage),
-        learningRate: settings.finetune.learningRate, embedding: embedding.optimized,
-        step: saved?.header.step ?? 0, moments: try checkedMoments(of: unet))
+        unet: unet, batches: batches, learningRate: settings.finetune.learningRate,
+        embedding: embedding.optimized, step: saved?.header.step ?? 0, moments: moments)
       if run.isDry {
         training.plan(steps: steps, step: trainer.step)
         return
       }
       try training.train(steps: steps, step: trainer.step) { header, losses in
         try WeightsCheckpoint(
-          header: header, embeddingDigest: embedding.digest, weights: unet.storedWeights,
+          header: header, embeddingDigest: embedding.digest, weights: [:],
           moments: trainer.moments, losses: losses
-        ).save(to: path)
+        ).save(to: path, weightsOf: unet)
       } more: {
         try write(unet.storedWeights)
       }
@@ -149,9 +156,9 @@ public enum WeightsStage {
     }
 
     /// Writes the folder that was asked for, if one was, and gives its path.
-    private func write(_ weights: [String: Tensor]) throws -> [String] {
+    private func write(_ weights: @autoclosure () -> [String: Tensor]) throws -> [String] {
       guard let export else { return [] }
-      try Export.write(weights, of: base.path, to: export)
+      try Export.write(weights(), of: base.path, to: export)
       return [export]
     }
   }

@@ -55,9 +55,18 @@ public final class Parameter {
   /// The value in the layout of disk.
   public var storedValue: Tensor { stored(value) }
 
+  /// Makes ``storedValue`` from what the value is when it is called.
+  public var storedValueMaker: @Sendable () -> Tensor {
+    { [value, layout, storedShape] in Self.stored(value, layout, storedShape) }
+  }
+
   /// A tensor of this parameter's layout in memory, such as its gradient or a moment of it, in the layout of disk and in
   /// memory of its own: it stays as it is when an optimiser changes the parameter.
-  public func stored(_ tensor: Tensor) -> Tensor {
+  public func stored(_ tensor: Tensor) -> Tensor { Self.stored(tensor, layout, storedShape) }
+
+  private static func stored(_ tensor: Tensor, _ layout: ParameterLayout, _ storedShape: Shape)
+    -> Tensor
+  {
     switch layout {
     case .plain: tensor.copy()
     case .linear, .pointwise:

@@ -59,8 +59,10 @@ public final class StoragePool: Sendable {
       state.usage.reserved = state.usage.inUse
       return all
     }
-    for addresses in buffers.values {
-      for address in addresses { free(UnsafeMutableRawPointer(bitPattern: address)) }
+    for (capacity, addresses) in buffers {
+      for address in addresses {
+        Self.release(address, bytes: capacity * MemoryLayout<Float>.stride)
+      }
     }
   }
 
@@ -100,15 +102,35 @@ public final class StoragePool: Sendable {
 
   private static let hugePage = 2 << 20
 
+  /// Large buffers are mapped by themselves, aligned for huge pages: so they go back to the system as soon as they are
+  /// released, and no page of one is held by another.
   private static func allocate(bytes: Int) -> UInt {
-    let alignment = bytes >= hugePage ? hugePage : 64
     var pointer: UnsafeMutableRawPointer?
-    let status = posix_memalign(&pointer, alignment, bytes)
-    guard status == 0, let pointer else {
+    if bytes < hugePage {
+      posix_memalign(&pointer, 64, bytes)
+    } else {
+      let size = wholePages(bytes)
+      let start = mmap(
+        nil, size + hugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+      if let start, start != MAP_FAILED {
+        let before = -Int(bitPattern: start) & (hugePage - 1)
+        pointer = start + before
+        if before > 0 { munmap(start, before) }
+        munmap(start + before + size, hugePage - before)
+        madvise(pointer, size, MADV_HUGEPAGE)
+      }
+    }
+    guard let pointer else {
       // Running out of memory can't be undone here; the estimate before a run is what prevents it.
       fatalError("out of memory: \(bytes) bytes for a tensor")
     }
-    if alignment == hugePage { madvise(pointer, bytes, MADV_HUGEPAGE) }
     return UInt(bitPattern: pointer)
   }
+
+  private static func release(_ address: UInt, bytes: Int) {
+    let pointer = UnsafeMutableRawPointer(bitPattern: address)
+    if bytes < hugePage { free(pointer) } else { munmap(pointer, wholePages(bytes)) }
+  }
+
+  private static func wholePages(_ bytes: Int) -> Int { (bytes + 4095) & ~4095 }
 }

@@ -77,6 +77,8 @@ public struct SafetensorsFile: Sendable {
   /// The data of an entry in a shape of as many elements.
   func tensor(_ entry: Entry, name: String, shape: Shape) throws -> Tensor {
     let source = UnsafeRawBufferPointer(rebasing: mapping.bytes[entry.bytes])
+    // The tensor has its own copy, and a whole model's file beside it would double the memory.
+    defer { mapping.release(entry.bytes) }
     switch entry.type {
     case .float32: return Self.copy(source, shape)
     case .float16: return Self.widen(source, shape, vector: widenFloat16, scalar: widenFloat16)
@@ -266,6 +268,15 @@ private final class Mapping: @unchecked Sendable {
     guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED
     else { throw LoadingError.system("map", file: path) }
     bytes = UnsafeRawBufferPointer(start: start, count: size)
+  }
+
+  /// Lets go of the memory that a range's whole pages take; they are read again where they are wanted again.
+  func release(_ range: Range<Int>) {
+    let page = sysconf(Int32(_SC_PAGESIZE))
+    let first = (range.lowerBound + page - 1) / page * page
+    let end = range.upperBound / page * page
+    guard let base = bytes.baseAddress, first < end else { return }
+    madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED)
   }
 
   deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }

@@ -35,6 +35,17 @@ import Testing
     }
   }
 
+  @Test func deferredArraysAreWrittenAsThoseThatAreThere() throws {
+    try withFolder { folder in
+      let tensor = Philox(seed: 1, stream: .trainingNoise).normal([3, 5])
+      let there = StoreFile(datasets: ["/a/b": .floats(tensor)])
+      let deferred = StoreFile(
+        datasets: ["/a/b": .deferredFloats(shape: [3, 5]) { tensor.copy() }])
+      let digest = try there.save(to: "\(folder)/a.h5")
+      #expect(try deferred.save(to: "\(folder)/b.h5") == digest)
+    }
+  }
+
   /// Several chunks, the last ones not full.
   @Test func largeArrays() throws {
     try withFolder { folder in

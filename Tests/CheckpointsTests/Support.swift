@@ -61,6 +61,7 @@ func bits(_ dataset: Dataset?) -> String {
   let values: String
   switch dataset {
   case .floats(let tensor): values = "\(tensor.array.map(\.bitPattern))"
+  case .deferredFloats(_, let make): values = "\(make().array.map(\.bitPattern))"
   case .bytes(let bytes, _): values = "\(bytes)"
   case .integers(let integers, _): values = "\(integers)"
   case .strings(let strings, _): values = "\(strings)"

@@ -11,7 +11,7 @@ import Testing
     var stopsBefore = Int.max
 
     func run(
-      _ losses: inout [Float], steps: Int = 10, interval: Double = 3,
+      _ losses: inout [Float], steps: Int = 10, interval: Double? = 3, saveTime: Double = 0,
       loss: (Int) -> Float = { Float($0) }
     ) throws -> TrainingLoop.Outcome {
       var done = losses.count
@@ -25,6 +25,7 @@ import Testing
         return loss(step)
       } save: { losses, complete in
         self.saves.append((losses.count, complete))
+        self.time += saveTime
       }
     }
   }
@@ -40,6 +41,17 @@ import Testing
     #expect(
       recorder.events.last
         == .progress(StageProgress(stage: .embedOptimize, step: 10, steps: 10, loss: 9)))
+  }
+
+  @Test func leftToItselfItSpendsATenthOfTheTimeSaving() throws {
+    let quick = Recorder()
+    var losses: [Float] = []
+    _ = try quick.run(&losses, steps: 200, interval: nil, saveTime: 1)
+    #expect(quick.saves.map(\.count) == [60, 120, 180, 200])
+    let slow = Recorder()
+    losses = []
+    _ = try slow.run(&losses, steps: 1000, interval: nil, saveTime: 30)
+    #expect(slow.saves.map(\.count) == [60, 360, 660, 960, 1000])
   }
 
   @Test func itGoesOnFromWhereItWas() throws {
