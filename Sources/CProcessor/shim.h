@@ -26,6 +26,9 @@ static inline const char *processor_missing_feature(void) {
   return 0;
 }
 
+/// Asks for the memory at an address, which is read soon and needn't exist.
+static inline void processor_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
+
 /// Tells the processor that this is a loop that waits for another thread.
 static inline void processor_relax(void) {
 #if defined(__x86_64__)

@@ -63,54 +63,74 @@ public func attention(
     }
     let packedKeys = PackedOperand(view(keys).right(.columns), inner: width, columns: keyCount)
     let packedValues = PackedOperand(view(values).right(.rows), inner: keyCount, columns: width)
-    let weights = Tensor(uninitialized: [block, keyCount])
+    // Rows of whole vectors, so that no row needs its last elements one by one.
+    let length = MatrixProduct.padded(keyCount)
+    let weights = Tensor(uninitialized: [block, length])
+    let sums = Tensor(uninitialized: [block])
     for start in stride(from: 0, to: queryCount, by: block) {
       let rows = min(block, queryCount - start)
       packedKeys.multiply(
         view(queries).left(from: start), rows: rows,
-        into: ProductTarget(base: weights.pointer, offsets: .strided(keyCount)))
+        into: ProductTarget(base: weights.pointer, offsets: .strided(length)))
       for row in 0..<rows {
-        let line = weights.pointer + row * keyCount
         let visible = visibleKeys(query: start + row, keys: keyCount, causal: causal)
-        logSums.pointer[task * queryCount + start + row] = softmax(
-          line, visible: visible, count: keyCount, scale: scale)
+        let (sum, largest) = exponentials(
+          weights.pointer + row * length, visible: visible, length: length, scale: scale)
+        sums.pointer[row] = sum
+        logSums.pointer[task * queryCount + start + row] = largest + log(sum)
       }
       packedValues.multiply(
         LeftOperand(
-          base: UnsafePointer(weights.pointer), layout: .rows, offsets: .strided(keyCount)),
+          base: UnsafePointer(weights.pointer), layout: .rows, offsets: .strided(length)),
         rows: rows, into: view(result).target(from: start))
+      // Dividing what came out takes less than dividing the weights.
+      for row in 0..<rows {
+        let line = view(result).base + (start + row) * view(result).stride
+        let share = Vector(repeating: 1 / sums.pointer[row])
+        forEachVector(0..<width) { j, n in write(read(line + j, n) * share, line + j, n) }
+      }
     }
   }
   return (result, logSums)
 }
 
-/// Replaces scores by their softmax, and those from `visible` on by 0.
-/// - Returns: the logarithm of the sum of the exponentials of the scaled scores.
-private func softmax(
-  _ line: UnsafeMutablePointer<Float>, visible: Int, count: Int, scale: Float
-) -> Float {
+/// Replaces scores by the exponentials of their scaled distances to the largest, and those from `visible` on by 0.
+/// - Parameter length: of the line, a multiple of 16.
+/// - Returns: the sum of the exponentials, and the largest scaled score.
+private func exponentials(
+  _ line: UnsafeMutablePointer<Float>, visible: Int, length: Int, scale: Float
+) -> (sum: Float, largest: Float) {
+  let whole = visible & ~15
+  let rest = visible &- whole
   var top = Vector(repeating: -.infinity)
-  forEachVector(0..<visible) { j, n in
-    if n == 16 {
-      top = top.larger(load(line + j))
-    } else {
-      for lane in 0..<n { top[lane] = max(top[lane], line[j + lane]) }
-    }
+  var j = 0
+  while j < whole {
+    top = top.larger(load(line + j))
+    j &+= 16
   }
-  let largest = top.largest
-  let (origin, factor) = (Vector(repeating: largest), Vector(repeating: scale))
+  if rest > 0 { top = top.larger(load(line + whole).first(rest, otherwise: -.infinity)) }
+  let largest = top.largest * scale
+  let (origin, factor) = (Vector(repeating: -largest), Vector(repeating: scale))
   var sum = Vector()
-  forEachVector(0..<visible) { j, n in
-    var value = exponential((read(line + j, n) - origin) * factor)
-    if n < 16 { for lane in n..<16 { value[lane] = 0 } }
+  j = 0
+  while j < whole {
+    let value = exponential(origin.addingProduct(load(line + j), factor))
     sum += value
-    write(value, line + j, n)
+    store(value, line + j)
+    j &+= 16
   }
-  let total = sum.total
-  let share = Vector(repeating: 1 / total)
-  forEachVector(0..<visible) { j, n in write(read(line + j, n) * share, line + j, n) }
-  for j in visible..<count { line[j] = 0 }
-  return largest * scale + log(total)
+  if rest > 0 {
+    let value = exponential(origin.addingProduct(load(line + whole), factor))
+      .first(rest, otherwise: 0)
+    sum += value
+    store(value, line + whole)
+    j &+= 16
+  }
+  while j < length {
+    store(Vector(), line + j)
+    j &+= 16
+  }
+  return (sum.total, largest)
 }
 
 /// The gradients of ``attention(queries:keys:values:heads:causal:)`` by queries, keys and values
@@ -137,9 +157,10 @@ public func attentionGradient(
     let packedKeys = PackedOperand(view(keys).right(.columns), inner: width, columns: keyCount)
     let packedValues = PackedOperand(view(values).right(.columns), inner: width, columns: keyCount)
     let keyRows = PackedOperand(view(keys).right(.rows), inner: keyCount, columns: width)
-    let weights = Tensor(uninitialized: [block, keyCount])
-    let scores = Tensor(uninitialized: [block, keyCount])
-    let plain = RowOffsets.strided(keyCount)
+    let length = MatrixProduct.padded(keyCount)
+    let weights = Tensor(uninitialized: [block, length])
+    let scores = Tensor(uninitialized: [block, length])
+    let plain = RowOffsets.strided(length)
     for start in stride(from: 0, to: queryCount, by: block) {
       let rows = min(block, queryCount - start)
       packedKeys.multiply(
@@ -150,9 +171,9 @@ public func attentionGradient(
         into: ProductTarget(base: scores.pointer, offsets: plain))
       for row in 0..<rows {
         scoreGradient(
-          weights: weights.pointer + row * keyCount, scores: scores.pointer + row * keyCount,
+          weights: weights.pointer + row * length, scores: scores.pointer + row * length,
           visible: visibleKeys(query: start + row, keys: keyCount, causal: causal),
-          count: keyCount, scale: scale,
+          length: length, scale: scale,
           logSum: logSums.pointer[task * queryCount + start + row],
           dot: dot(
             view(gradient).base + (start + row) * view(gradient).stride,
@@ -173,21 +194,29 @@ public func attentionGradient(
 }
 
 /// Turns scores into weights, and the gradient by the weights, in `scores`, into that by the unscaled scores.
+/// - Parameter length: of both lines, a multiple of 16.
 private func scoreGradient(
   weights: UnsafeMutablePointer<Float>, scores: UnsafeMutablePointer<Float>, visible: Int,
-  count: Int, scale: Float, logSum: Float, dot: Float
+  length: Int, scale: Float, logSum: Float, dot: Float
 ) {
   let (factor, origin, shift) = (
-    Vector(repeating: scale), Vector(repeating: logSum), Vector(repeating: dot)
+    Vector(repeating: scale), Vector(repeating: -logSum), Vector(repeating: dot)
   )
-  forEachVector(0..<visible) { j, n in
-    let weight = exponential(read(weights + j, n) * factor - origin)
-    write(weight, weights + j, n)
-    write(weight * (read(scores + j, n) - shift) * factor, scores + j, n)
-  }
-  for j in visible..<count {
-    weights[j] = 0
-    scores[j] = 0
+  var j = 0
+  while j < length {
+    if j &+ 16 <= visible {
+      let weight = exponential(origin.addingProduct(load(weights + j), factor))
+      store(weight, weights + j)
+      store(weight * (load(scores + j) - shift) * factor, scores + j)
+    } else {
+      let count = max(0, visible &- j)
+      let weight = exponential(origin.addingProduct(load(weights + j), factor))
+        .first(count, otherwise: 0)
+      store(weight, weights + j)
+      store(
+        (weight * (load(scores + j) - shift) * factor).first(count, otherwise: 0), scores + j)
+    }
+    j &+= 16
   }
 }
 

@@ -210,7 +210,8 @@ public func convolutionWeightGradient(
       .reshaped([1, 1, inputs, outputs])
   }
   if Winograd.suits(
-    batch: batch, height: x.shape[1], width: x.shape[2], inputs: inputs, outputs: outputs, geometry)
+    batch: batch, height: x.shape[1], width: x.shape[2], inputs: inputs, outputs: outputs, geometry,
+    leastTiles: 16)
   {
     return Winograd.weightGradient(x, gradient)
   }

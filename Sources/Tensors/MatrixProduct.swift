@@ -131,6 +131,8 @@ enum MatrixProduct {
   static let innerBlock = 256
   /// How many rows of the left operand are kept in the second-level cache while the strips go by.
   static let rowBlock = 96
+  /// How many rows ahead of the one that is packed memory is asked for.
+  private static let prefetchDistance = 16
   /// Below this many multiply-adds, waking another thread costs more than it saves.
   static let serialLimit = 1 << 17
 
@@ -253,8 +255,11 @@ enum MatrixProduct {
   ) {
     if valid == width {
       for k in 0..<length {
+        // The rows lie too far apart for the processor to see where this is going.
+        let ahead = source + (k &+ prefetchDistance) &* stride
         var j = 0
         while j < width {
+          processor_prefetch(ahead + j)
           store(load(source + (k &* stride &+ j)), target + (k &* width &+ j))
           j &+= 16
         }
@@ -369,14 +374,22 @@ private struct Panel {
   @inline(__always)
   func run(width: Int, left: LeftOperand) {
     if processor_target_has_avx512() != 0 {
+      // Up to four rows that are left over would waste half of a tile of eight.
+      let whole = rows.count & 7 <= 4 ? rows.count & ~7 : rows.count
       switch width {
-      case 48: tilesOf8(Row48.self, left)
-      case 32: tilesOf8(Row32.self, left)
-      default: tilesOf8(Row16.self, left)
+      case 48: tiles(Row48.self, left, whole)
+      case 32: tiles(Row32.self, left, whole)
+      default: tiles(Row16.self, left, whole)
       }
     } else {
       tilesOf6(Row16.self, left)
     }
+  }
+
+  @inline(__always)
+  private func tiles<R: TileRow>(_: R.Type, _ left: LeftOperand, _ whole: Int) {
+    if whole > 0 { tilesOf8(R.self, left, rows.lowerBound..<(rows.lowerBound + whole)) }
+    if whole < rows.count { tileOf4(R.self, left, rows.lowerBound + whole) }
   }
 
   /// - Parameter packed: the rows in groups of `tileRows`, each `[inner][tileRows]`.
@@ -394,9 +407,9 @@ private struct Panel {
   }
 
   @inline(never)
-  private func tilesOf8<R: TileRow>(_: R.Type, _ left: LeftOperand) {
-    var row = rows.lowerBound
-    while row < rows.upperBound {
+  private func tilesOf8<R: TileRow>(_: R.Type, _ left: LeftOperand, _ range: Range<Int>) {
+    var row = range.lowerBound
+    while row < range.upperBound {
       // Rows that don't exist read the last one that does.
       let last = rows.upperBound &- 1
       @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
@@ -427,6 +440,34 @@ private struct Panel {
       finish8(row, r0, r1, r2, r3, r4, r5, r6, r7)
       row &+= 8
     }
+  }
+
+  /// The last rows, one to four.
+  @inline(never)
+  private func tileOf4<R: TileRow>(_: R.Type, _ left: LeftOperand, _ row: Int) {
+    let last = rows.upperBound &- 1
+    @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
+      left.base + left.offsets[min(row &+ i, last)]
+    }
+    var (r0, r1, r2, r3) = (R(), R(), R(), R())
+    let (s0, s1, s2, s3) = (start(0), start(1), start(2), start(3))
+    var b = strip
+    for piece in pieces {
+      let (a0, a1, a2, a3) = (s0 + piece.left, s1 + piece.left, s2 + piece.left, s3 + piece.left)
+      var k = 0
+      while k < piece.length {
+        r0.add(a0[k], b)
+        r1.add(a1[k], b)
+        r2.add(a2[k], b)
+        r3.add(a3[k], b)
+        b += R.width
+        k &+= 1
+      }
+    }
+    finish(r0, row)
+    finish(r1, row &+ 1)
+    finish(r2, row &+ 2)
+    finish(r3, row &+ 3)
   }
 
   @inline(never)
@@ -567,12 +608,11 @@ private func finish(
     if let bias { sum += load(bias + offset) }
     Tensors.store(sum, line + offset)
   } else {
-    for j in 0..<max(0, left) {
-      var sum = value[j]
-      if accumulating { sum += line[offset + j] }
-      if let bias { sum += bias[offset + j] }
-      line[offset + j] = sum
-    }
+    guard left > 0 else { return }
+    var sum = value
+    if accumulating { sum += loadPartial(line + offset, left) }
+    if let bias { sum += loadPartial(bias + offset, left) }
+    storePartial(sum, line + offset, left)
   }
 }
 

@@ -19,14 +19,68 @@ func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
 /// The first `count` floats at `pointer`, then zeros.
 @_transparent
 func loadPartial(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
-  var vector = Vector()
-  for index in 0..<count { vector[index] = pointer[index] }
+  // In halves, not lane by lane: a lane chosen at run time sends the vector through memory.
+  var (vector, offset) = (Vector(), 0)
+  if count & 8 != 0 {
+    vector.lowHalf = UnsafeRawPointer(pointer).loadUnaligned(as: SIMD8<Float>.self)
+    offset = 8
+  }
+  var eight = SIMD8<Float>()
+  var rest = offset
+  if count & 4 != 0 {
+    eight.lowHalf = UnsafeRawPointer(pointer + rest).loadUnaligned(as: SIMD4<Float>.self)
+    rest += 4
+  }
+  var four = SIMD4<Float>()
+  var last = rest
+  if count & 2 != 0 {
+    four.lowHalf = UnsafeRawPointer(pointer + last).loadUnaligned(as: SIMD2<Float>.self)
+    last += 2
+  }
+  if count & 1 != 0 {
+    if count & 2 != 0 { four.z = pointer[last] } else { four.x = pointer[last] }
+  }
+  if count & 4 != 0 { eight.highHalf = four } else { eight.lowHalf = four }
+  if count & 8 != 0 { vector.highHalf = eight } else { vector.lowHalf = eight }
   return vector
 }
 
 @_transparent
 func storePartial(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
-  for index in 0..<count { pointer[index] = vector[index] }
+  var target = UnsafeMutableRawPointer(pointer)
+  var eight = vector.lowHalf
+  if count & 8 != 0 {
+    target.storeBytes(of: eight, as: SIMD8<Float>.self)
+    target += 32
+    eight = vector.highHalf
+  }
+  var four = eight.lowHalf
+  if count & 4 != 0 {
+    target.storeBytes(of: four, as: SIMD4<Float>.self)
+    target += 16
+    four = eight.highHalf
+  }
+  var two = four.lowHalf
+  if count & 2 != 0 {
+    target.storeBytes(of: two, as: SIMD2<Float>.self)
+    target += 8
+    two = four.highHalf
+  }
+  if count & 1 != 0 { target.storeBytes(of: two.x, as: Float.self) }
+}
+
+/// The numbers 0 to 15, one in each lane.
+@_transparent
+var laneNumbers: SIMD16<Int32> {
+  SIMD16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+}
+
+extension SIMD16 where Scalar == Float {
+  /// The first `count` lanes, and `value` in the others.
+  @_transparent
+  func first(_ count: Int, otherwise value: Float) -> Self {
+    replacing(with: value, where: laneNumbers .>= Int32(truncatingIfNeeded: count))
+  }
 }
 
 /// Calls `body(offset, count)` for consecutive runs of at most sixteen elements.
@@ -68,7 +122,9 @@ extension SIMD16 where Scalar == Float {
   }
 }
 
-extension SIMD where Scalar == Float {
+// For each type by itself: a comparison in an extension of the protocol goes lane by lane.
+
+extension SIMD16 where Scalar == Float {
   /// The larger of each pair of lanes.
   @_transparent
   func larger(_ other: Self) -> Self { replacing(with: other, where: other .> self) }
@@ -76,6 +132,16 @@ extension SIMD where Scalar == Float {
   /// The smaller of each pair of lanes.
   @_transparent
   func smaller(_ other: Self) -> Self { replacing(with: other, where: other .< self) }
+}
+
+extension SIMD8 where Scalar == Float {
+  @_transparent
+  func larger(_ other: Self) -> Self { replacing(with: other, where: other .> self) }
+}
+
+extension SIMD4 where Scalar == Float {
+  @_transparent
+  func larger(_ other: Self) -> Self { replacing(with: other, where: other .> self) }
 }
 
 /// e^x of each lane, to within 2 units in the last place; 0 below -87.3 and about 2.4e38 above 88.37.

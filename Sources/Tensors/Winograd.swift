@@ -8,25 +8,34 @@
 // where * goes element by element; the sums over input channels are 36 matrix products, one for each element.
 // Channels are last, so every transform works on sixteen channels at once.
 
+import CProcessor
+
 /// Convolutions of stride 1 with 3x3 kernels in a frame of one zero.
 enum Winograd {
   /// Outputs of a tile along one direction.
   static let tile = 4
   /// Elements of a transformed tile.
   static let elements = 36
+
+  /// How far apart the elements of blocks of `count` floats are put. A transform touches all 36 at once, and at a
+  /// multiple of 4 KiB from one another they would fight for the same places of the first-level cache.
+  static func spread(_ count: Int) -> Int { count + 16 }
   /// How many tiles a task transforms and multiplies at once.
   private static let tilesPerChunk = 64
+  /// How many channels ahead of the one that is transformed weights are asked for.
+  private static let prefetchDistance = 3
   /// How many channels of the sum are taken at once: their transformed weights stay in the second-level cache.
   private static let innerBlock = 64
 
-  /// Whether a convolution is done this way: the channels fill vectors, and there are enough tiles for the products to
-  /// have full register tiles.
+  /// Whether a convolution is done this way: the channels fill vectors, and there are so many tiles that the products
+  /// saved outweigh the transforms of the weights.
   static func suits(
-    batch: Int, height: Int, width: Int, inputs: Int, outputs: Int, _ geometry: ConvolutionGeometry
+    batch: Int, height: Int, width: Int, inputs: Int, outputs: Int, _ geometry: ConvolutionGeometry,
+    leastTiles: Int = 4
   ) -> Bool {
     geometry == ConvolutionGeometry(kernel: 3) && inputs % 16 == 0 && outputs % 16 == 0
       && min(height, width) >= tile
-      && batch * Tiling.count(height) * Tiling.count(width) >= 2 * MatrixProduct.tileRows
+      && batch * Tiling.count(height) * Tiling.count(width) >= leastTiles
   }
 
   /// The tiles of a batch of pictures, in order of picture, row and column.
@@ -269,30 +278,37 @@ enum Winograd {
   ) {
     let (inputs, outputs) = (w.shape[2], w.shape[3])
     let width = columns.count
-    let stride = inner.count * width
+    let stride = spread(inner.count * width)
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18 + 9 * 16) { buffer in
       let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       let turned = scratch + 18 * 16
+      guard rotated else {
+        for k in inner {
+          for column in Swift.stride(from: 0, to: width, by: 16) {
+            let taps = w.pointer + (k * outputs + columns.lowerBound + column)
+            // Each tap of each channel is a place of its own in memory, too far from the last to be foreseen.
+            for tap in 0..<9 {
+              processor_prefetch(taps + (tap &* inputs &+ prefetchDistance) &* outputs)
+            }
+            transformWeights(
+              taps, tapStride: inputs * outputs, scratch: scratch,
+              into: packed + ((k - inner.lowerBound) * width + column), stride: stride)
+          }
+        }
+        return
+      }
       for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
         let place = packed + (column - columns.lowerBound)
-        if rotated {
-          for block in Swift.stride(from: inner.lowerBound, to: inner.upperBound, by: 16) {
-            for tap in 0..<9 {
-              transpose16x16(
-                w.pointer + (((8 - tap) * inputs + column) * outputs + block), outputs,
-                into: turned + tap * 256, 16)
-            }
-            for k in 0..<16 {
-              transformWeights(
-                turned + k * 16, tapStride: 256, scratch: scratch,
-                into: place + (block - inner.lowerBound + k) * width, stride: stride)
-            }
+        for block in Swift.stride(from: inner.lowerBound, to: inner.upperBound, by: 16) {
+          for tap in 0..<9 {
+            let source = w.pointer + (((8 - tap) * inputs + column) * outputs + block)
+            for row in 0..<16 { processor_prefetch(source + ((16 &+ row) &* outputs)) }
+            transpose16x16(source, outputs, into: turned + tap * 256, 16)
           }
-        } else {
-          for k in inner {
+          for k in 0..<16 {
             transformWeights(
-              w.pointer + (k * outputs + column), tapStride: inputs * outputs, scratch: scratch,
-              into: place + (k - inner.lowerBound) * width, stride: stride)
+              turned + k * 16, tapStride: 256, scratch: scratch,
+              into: place + (block - inner.lowerBound + k) * width, stride: stride)
           }
         }
       }
@@ -321,25 +337,26 @@ enum Winograd {
     let stripsEach = (strips + groups - 1) / groups
 
     // Of each chunk, [36][tiles][inner].
-    let transformed = StoragePool.shared.storage(count: elements * tiling.count * inner)
+    func place(_ chunk: Int) -> Int { elements * chunk * spread(tilesPerChunk * inner) }
+    let transformed = StoragePool.shared.storage(count: place(chunks))
     Parallel.forEachRange(of: tiling.count, grain: 8) { range in
       // A range of eight lies within one chunk.
-      let all = tiles(range.lowerBound / tilesPerChunk)
+      let chunk = range.lowerBound / tilesPerChunk
+      let all = tiles(chunk)
       transformTiles(
         x, tiling, range, extent: 6,
-        into: transformed.pointer
-          + (all.lowerBound * elements + range.lowerBound - all.lowerBound) * inner,
-        stride: all.count * inner)
+        into: transformed.pointer + place(chunk) + (range.lowerBound - all.lowerBound) * inner,
+        stride: spread(all.count * inner))
     }
 
     Parallel.forEach(chunks * groups) { task in
       let (group, chunk) = (task / chunks, task % chunks)
       let tiles = tiles(chunk)
-      let left = UnsafePointer(transformed.pointer) + tiles.lowerBound * elements * inner
+      let left = UnsafePointer(transformed.pointer) + place(chunk)
       let packed = StoragePool.shared.storage(
-        count: elements * innerBlock * MatrixProduct.stripWidth)
+        count: elements * spread(innerBlock * MatrixProduct.stripWidth))
       let products = StoragePool.shared.storage(
-        count: elements * tiles.count * MatrixProduct.stripWidth)
+        count: elements * spread(tiles.count * MatrixProduct.stripWidth))
       let first = group * stripsEach * MatrixProduct.stripWidth
       let last = min(outputs, first + stripsEach * MatrixProduct.stripWidth)
       var column = first
@@ -354,12 +371,13 @@ enum Winograd {
           for element in 0..<elements {
             MatrixProduct.multiply(
               LeftOperand(
-                base: left + element * tiles.count * inner, layout: .rows,
+                base: left + element * spread(tiles.count * inner), layout: .rows,
                 offsets: .strided(inner)),
               piece[...], firstInner: 0, inner: block.count, rows: 0..<tiles.count,
-              packed: packed.pointer + element * block.count * width, columns: 0..<width,
+              packed: packed.pointer + element * spread(block.count * width), columns: 0..<width,
               into: ProductTarget(
-                base: products.pointer + element * tiles.count * width, offsets: .strided(width),
+                base: products.pointer + element * spread(tiles.count * width),
+                offsets: .strided(width),
                 accumulates: start > 0))
           }
         }
@@ -379,7 +397,7 @@ enum Winograd {
     bias: UnsafePointer<Float>?, into result: Tensor, column: Int
   ) {
     let channels = result.shape[3]
-    let stride = tiles.count * width
+    let stride = spread(tiles.count * width)
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 24) { buffer in
       let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       for index in tiles {
@@ -422,15 +440,15 @@ enum Winograd {
     let tiling = Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
     let (inputs, outputs, count) = (x.shape[3], gradient.shape[3], tiling.count)
     let result = Tensor(uninitialized: [3, 3, inputs, outputs])
-    let left = StoragePool.shared.storage(count: elements * count * inputs)
-    let right = StoragePool.shared.storage(count: elements * count * outputs)
+    let left = StoragePool.shared.storage(count: elements * spread(count * inputs))
+    let right = StoragePool.shared.storage(count: elements * spread(count * outputs))
     Parallel.forEachRange(of: count, grain: 8) { range in
       transformTiles(
         x, tiling, range, extent: 6, into: left.pointer + range.lowerBound * inputs,
-        stride: count * inputs)
+        stride: spread(count * inputs))
       transformTiles(
         gradient, tiling, range, extent: 4, into: right.pointer + range.lowerBound * outputs,
-        stride: count * outputs)
+        stride: spread(count * outputs))
     }
 
     let width = MatrixProduct.stripWidth
@@ -441,19 +459,21 @@ enum Winograd {
       let (strip, block) = (task / blocks, task % blocks)
       let columns = (strip * width)..<min(outputs, (strip + 1) * width)
       let rows = (block * rowBlock)..<min(inputs, (block + 1) * rowBlock)
-      let products = StoragePool.shared.storage(count: elements * rows.count * columns.count)
+      let products = StoragePool.shared.storage(
+        count: elements * spread(rows.count * columns.count))
       for element in 0..<elements {
         PackedOperand(
           RightOperand(
-            base: UnsafePointer(right.pointer) + element * count * outputs + columns.lowerBound,
+            base: UnsafePointer(right.pointer) + element * spread(count * outputs)
+              + columns.lowerBound,
             layout: .rows, stride: outputs), inner: count, columns: columns.count
         ).multiply(
           LeftOperand(
-            base: UnsafePointer(left.pointer) + element * count * inputs + rows.lowerBound,
+            base: UnsafePointer(left.pointer) + element * spread(count * inputs) + rows.lowerBound,
             layout: .columns, offsets: .strided(inputs)),
           rows: rows.count,
           into: ProductTarget(
-            base: products.pointer + element * rows.count * columns.count,
+            base: products.pointer + element * spread(rows.count * columns.count),
             offsets: .strided(columns.count)))
       }
       transformWeightGradient(
@@ -468,7 +488,7 @@ enum Winograd {
     _ products: UnsafePointer<Float>, rows: Range<Int>, columns: Range<Int>, into result: Tensor
   ) {
     let (inputs, outputs) = (result.shape[2], result.shape[3])
-    let stride = rows.count * columns.count
+    let stride = spread(rows.count * columns.count)
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18) { buffer in
       let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       for row in rows {
