@@ -23,6 +23,10 @@ def table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *rows])
 
 
+def counted(threads: int) -> str:
+    return f"{threads} thread{'s' if threads > 1 else ''}"
+
+
 def share(record: dict) -> str:
     return f"{100 * record['peak_share']:.0f}%"
 
@@ -30,15 +34,14 @@ def share(record: dict) -> str:
 def machine_section(records: list[dict]) -> str:
     lines = []
     for record in of_kind(records, "machine"):
-        threads = f"{record['threads']} thread{'s' if record['threads'] > 1 else ''}"
         lines.append(
-            f"- {threads}, {record['date']}: {record['processor']}, {record['vectors']}, {record['cores']} cores, "
+            f"- {counted(record['threads'])}, {record['date']}: {record['processor']}, {record['vectors']}, {record['cores']} cores, "
             f"{record['memory_bytes'] / (1 << 30):.1f} GiB; Swift {record['swift']}; "
             f"the largest matrix product reached {record['peak_gflops']:.0f} GFLOPS."
         )
     for record in of_kind(records, "pytorch"):
         lines.append(
-            f"- PyTorch, {record['threads']} threads, {record['date']}: {record['processor']}; torch {record['torch']} "
+            f"- PyTorch, {counted(record['threads'])}, {record['date']}: {record['processor']}; torch {record['torch']} "
             f"with {record['blas']} and oneDNN {record['onednn']}, {record['capability']}; diffusers "
             f"{record['diffusers']}, transformers {record['transformers']}; tried: {', '.join(record['settings'])}."
         )
@@ -81,7 +84,7 @@ def kernels_section(records: list[dict]) -> str:
         for threads in sorted({kernel["threads"] for kernel in kernels}, reverse=True):
             some = [it for it in kernels if it["model"] == model and it["threads"] == threads]
             if some:
-                parts.append(model_tables(f"{model}, {threads} thread{'s' if threads > 1 else ''}", some))
+                parts.append(model_tables(f"{model}, {counted(threads)}", some))
     return "\n\n".join(parts)
 
 

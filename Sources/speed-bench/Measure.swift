@@ -33,8 +33,9 @@ struct Measure: ParsableCommand {
     help: ArgumentHelp("Also write the JSON lines to this file.", valueName: "file"))
   var save: String?
 
-  /// How long a kernel is repeated at least, in seconds.
+  /// How long a kernel and a step are repeated at least, in seconds.
   private static let kernelTime = 0.1
+  private static let stepTime = 1.0
   private static let mostRepetitions = 1000
 
   /// The models whose operations are timed by themselves.
@@ -97,7 +98,7 @@ struct Measure: ParsableCommand {
     [
       "\(machine.processor), \(machine.vectors), \(machine.cores) cores, "
         + String(format: "%.0f GB", Double(machine.memoryBytes) * 1e-9),
-      "Swift \(machine.swift), \(machine.threads) threads, "
+      "Swift \(machine.swift), \(machine.threads) thread\(machine.threads == 1 ? "" : "s"), "
         + String(format: "matrix products at most %.1f GFLOPS", machine.peakGflops),
       "",
     ]
@@ -160,26 +161,33 @@ struct Measure: ParsableCommand {
     var freshAllocations: Int
   }
 
-  /// Times a step in a process of its own, so that its peak memory is its own too.
+  /// Times a step in a process of its own, so that its peak memory is its own too; a short one more often.
   private func timed(step: String, peak: Double) throws -> Measurement {
+    var repetitions = try run(step, repetitions: options.repetitions)
+    let middle = median(repetitions.map(\.seconds))
+    let enough = min(Self.mostRepetitions, Int(Self.stepTime / middle))
+    if enough > repetitions.count { repetitions = try run(step, repetitions: enough) }
+    var result = try measurement(of: step)
+    result.take(
+      seconds: repetitions.map(\.seconds), freshAllocations: repetitions.last!.freshAllocations,
+      peakBytes: repetitions.last!.peakBytes, peak: peak)
+    return result
+  }
+
+  /// - Throws: where the process fails or tells nothing.
+  private func run(_ step: String, repetitions: Int) throws -> [Repetition] {
     let lines = try output(
       of: URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path,
       [
-        step, "--repetitions", "\(options.repetitions)", "--threads", "\(Parallel.threads)",
+        step, "--repetitions", "\(repetitions)", "--threads", "\(Parallel.threads)",
         "--full", options.full, "--base", options.base,
       ])
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    let repetitions = try lines.split(separator: "\n").map {
+    let told = try lines.split(separator: "\n").map {
       try decoder.decode(Repetition.self, from: Data($0.utf8))
     }
-    guard let last = repetitions.last else {
-      throw BenchFailure(description: "\(step) told nothing")
-    }
-    var result = try measurement(of: step)
-    result.take(
-      seconds: repetitions.map(\.seconds), freshAllocations: last.freshAllocations,
-      peakBytes: last.peakBytes, peak: peak)
-    return result
+    guard !told.isEmpty else { throw BenchFailure(description: "\(step) told nothing") }
+    return told
   }
 }

@@ -24,7 +24,8 @@ struct BenchOptions: ParsableArguments {
   var base = "checkpoints/base"
 
   @Option(
-    help: "How often each work is timed, after once to warm up. A kernel runs at least this often.")
+    help:
+      "How often each work is timed, after once to warm up; measure repeats short ones more often.")
   var repetitions = 3
 
   func validate() throws {
