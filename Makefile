@@ -23,7 +23,7 @@ TEST_BUILD := .build-tests
 
 .PHONY: help
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "make edit REQUEST=prompts/NAME.yaml makes another edit; FLAGS=--restart begins it anew."
 
@@ -102,6 +102,33 @@ format: ## Write the sources as lint wants them.
 .PHONY: parity
 parity: build ## Compare with PyTorch on bases made on the spot, up to Stable Diffusion 1.5's size.
 	python=$$(tools/setup_venv.sh) && "$$python" tools/parity.py
+
+# What the benches write, a JSON object a line; bench-tables makes BENCHMARKS.md's tables of it.
+RESULTS := .bench
+CORES := $(shell nproc)
+# How many threads work: the bench runs once for each, the comparison with PyTorch for the last.
+THREADS ?= 1 $(CORES)
+PAIRS ?= 5
+# What to measure: beginnings of names for the bench, names of works for the comparison. Empty for all.
+WORKS ?=
+
+.PHONY: bench
+bench: build ## Time every kernel and step; WORKS="sd-512/conv base-" for some, THREADS="1 2".
+	@mkdir -p $(RESULTS)
+	for threads in $(sort $(THREADS)); do \
+	  $(BIN)/speed-bench measure $(WORKS) --repetitions 5 --threads $$threads \
+	    --save $(RESULTS)/measure-$$threads.jsonl; \
+	done
+
+.PHONY: bench-pytorch
+bench-pytorch: build ## Time PyTorch and this program alternately; WORKS=base-forward-4 for some, PAIRS=5.
+	@mkdir -p $(RESULTS)
+	python=$$(tools/setup_venv.sh) && "$$python" tools/bench_compare.py $(WORKS) --pairs $(PAIRS) \
+	  --threads $(lastword $(THREADS)) --program $(BIN)/speed-bench --save $(RESULTS)/pytorch.jsonl
+
+.PHONY: bench-tables
+bench-tables: ## Write what the benches have found into BENCHMARKS.md.
+	python3 tools/bench_tables.py BENCHMARKS.md $(RESULTS)/*.jsonl
 
 .PHONY: clean
 clean: ## Remove what was built; edits stay.

@@ -7,6 +7,48 @@ import Layers
 import Models
 import Tensors
 
+/// Where the models' configurations lie.
+struct ModelFolders {
+  /// A folder with the configurations of a full-size base; its weights are drawn at random.
+  let full: URL
+  /// The embedded base.
+  let base: URL
+
+  fileprivate func config(_ folder: URL, _ part: String) -> URL {
+    folder.appendingPathComponent(part).appendingPathComponent("config.json")
+  }
+
+  fileprivate func unet() throws -> UNetConfiguration {
+    try UNetConfiguration(contentsOf: config(full, "unet"))
+  }
+  fileprivate func autoencoder() throws -> AutoencoderConfiguration {
+    try AutoencoderConfiguration(contentsOf: config(full, "vae"))
+  }
+  fileprivate func text() throws -> TextConfiguration {
+    try TextConfiguration(contentsOf: config(full, "text_encoder"))
+  }
+
+  /// The operations of a forward of a model: `sd-512`, `base-4`, `vae-encode-512`, `vae-decode-512`, `text-77` and so on,
+  /// with the size of the picture, the batch or the tokens at the end.
+  /// - Throws: what the reading of a configuration throws.
+  func network(_ model: String, batch: Int? = nil) throws -> Network {
+    let parts = model.split(separator: "-")
+    let number = Int(parts[parts.count - 1])!
+    switch parts[0] {
+    case "sd":
+      return Network(
+        try unet(), batch: batch ?? 1, height: number / 8, width: number / 8,
+        tokens: Works.fullTokens)
+    case "base":
+      let form = try UNetConfiguration(contentsOf: config(base, "unet"))
+      let side = Works.side(of: form)
+      return Network(form, batch: number, height: side, width: side, tokens: Works.baseTokens)
+    case "vae": return Network(try autoencoder(), encoding: parts[1] == "encode", side: number)
+    default: return Network(try text(), tokens: number)
+    }
+  }
+}
+
 /// Makes works by name. Models are made when first wanted, and kept.
 final class Works {
   typealias Work = () -> Void
@@ -19,23 +61,22 @@ final class Works {
     + sizes.flatMap { ["vae-encode-\($0)", "vae-decode-\($0)"] } + ["text-77"]
     + ["base-forward-4", "base-embedding-4", "base-finetune-4"]
 
-  private let full: URL
-  private let base: URL
+  /// The tokens of a sentence, of Stable Diffusion and of the embedded base.
+  static let fullTokens = 77
+  static let baseTokens = 20
+
+  /// Of the latents that a denoiser was made for.
+  static func side(of form: UNetConfiguration) -> Int { form.sampleSize?.first ?? 16 }
+
+  private let folders: ModelFolders
   private var made: [String: Work] = [:]
   private lazy var stableDiffusion = Result {
-    try UNet2DConditionModel(
-      UNetConfiguration(contentsOf: config(full, "unet")), Self.randomStore())
+    try UNet2DConditionModel(folders.unet(), Self.randomStore())
   }
-  private lazy var embedded = Result { try BaseFolder(base).unet() }
+  private lazy var embedded = Result { try BaseFolder(folders.base).unet() }
   private var optimisers: [String: Adam] = [:]
 
-  /// - Parameters:
-  ///   - full: a folder with the configurations of a full-size base; its weights are drawn at random.
-  ///   - base: the embedded base.
-  init(full: URL, base: URL) {
-    self.full = full
-    self.base = base
-  }
+  init(_ folders: ModelFolders) { self.folders = folders }
 
   /// - Throws: what the loading of a model throws.
   func work(_ name: String) throws -> Work? {
@@ -49,23 +90,21 @@ final class Works {
     case "sd":
       work = unetWork(
         try stableDiffusion.get(), name: "sd", what: String(parts[1]),
-        batch: parts[1] == "guidance" ? 2 : 1, side: number / 8, tokens: 77)
+        batch: parts[1] == "guidance" ? 2 : 1, side: number / 8, tokens: Self.fullTokens)
     case "base":
       let unet = try embedded.get()
       work = unetWork(
         unet, name: "base", what: String(parts[1]), batch: number,
-        side: unet.configuration.sampleSize?.first ?? 16, tokens: 20)
+        side: Self.side(of: unet.configuration), tokens: Self.baseTokens)
     case "vae":
-      let model = try AutoencoderKL(
-        AutoencoderConfiguration(contentsOf: config(full, "vae")), Self.randomStore())
+      let model = try AutoencoderKL(folders.autoencoder(), Self.randomStore())
       let image = Self.random([1, number, number, 3], seed: 1)
       let latent = Self.random([1, number / 8, number / 8, 4], seed: 2)
       work =
         parts[1] == "encode"
         ? { _ = model.encode(image) } : { _ = model.decode(Variable(latent)) }
     default:
-      let model = try CLIPTextModel(
-        TextConfiguration(contentsOf: config(full, "text_encoder")), Self.randomStore())
+      let model = try CLIPTextModel(folders.text(), Self.randomStore())
       let ids = (0..<number).map { $0 * 631 % model.configuration.vocabularySize }
       work = { _ = model([ids]) }
     }
@@ -73,8 +112,18 @@ final class Works {
     return work
   }
 
-  private func config(_ folder: URL, _ part: String) -> URL {
-    folder.appendingPathComponent(part).appendingPathComponent("config.json")
+  /// Floating-point operations of a work, counted as ``Operation/flops(_:)`` does.
+  /// - Precondition: there is such a work.
+  static func flops(_ name: String, in folders: ModelFolders) throws -> Int {
+    let parts = name.split(separator: "-").map(String.init)
+    switch parts[0] {
+    case "sd", "base":
+      let network = try folders.network(
+        "\(parts[0])-\(parts[2])", batch: parts[1] == "guidance" ? 2 : nil)
+      return network.flops(
+        parts[1] == "embedding" ? .context : parts[1] == "finetune" ? .weights : .none)
+    default: return try folders.network(name).flops(.none)
+    }
   }
 
   private func unetWork(
@@ -120,21 +169,13 @@ final class Works {
     Philox(seed: seed, stream: .initialization).normal(shape)
   }
 
-  /// Weights drawn evenly, with the variance that keeps activations in range. The draw is a congruential generator's: a
-  /// thousand million normal numbers would take longer than what is timed.
+  /// Weights drawn evenly, with the variance that keeps activations in range.
   private static func randomStore() -> ParameterStore {
     ParameterStore { name, shape in
-      let result = Tensor(uninitialized: shape)
       let isNorm = shape.rank == 1 && name.hasSuffix("weight")
       let inputs = shape.rank > 1 ? shape.count / shape[0] : 1
       let scale: Float = shape.rank == 1 ? 0.02 : (3 / Float(inputs)).squareRoot()
-      var state = UInt32(truncatingIfNeeded: shape.count)
-      for index in 0..<shape.count {
-        state = state &* 1_664_525 &+ 1_013_904_223
-        let even = Float(Int32(bitPattern: state)) * 0x1p-31
-        result.pointer[index] = (isNorm ? 1 : 0) + scale * even
-      }
-      return result
+      return evenTensor(shape, scale: scale, around: isNorm ? 1 : 0)
     }
   }
 }

@@ -4,7 +4,9 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite struct SpeedBenchTests {
+/// One test after another: with the cores taken by others, a thread may want a buffer of its own only after the step
+/// that warms up.
+@Suite(.serialized) struct SpeedBenchTests {
   private static let program = BuiltProgram("speed-bench")
 
   @Test(arguments: ["base-forward-4", "base-embedding-4", "base-finetune-4"])
