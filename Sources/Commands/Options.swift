@@ -101,6 +101,7 @@ public func check<Value>(_ value: Value?, _ limit: Limit<Value>, _ flag: String)
 
 extension Fit: ExpressibleByArgument {}
 extension SamplingStart: ExpressibleByArgument {}
+extension SamplingMethod: ExpressibleByArgument {}
 extension GuidanceCourse: ExpressibleByArgument {}
 
 extension PictureSize: ExpressibleByArgument {

@@ -15,6 +15,13 @@ public enum SamplingStart: String, Codable, CaseIterable, Sendable {
   case inversion
 }
 
+/// What walks from noise to a picture.
+public enum SamplingMethod: String, Codable, CaseIterable, Sendable {
+  case ddim
+  /// Needs fewer steps; started from the photograph's inversion, comes back to it less exactly.
+  case dpmSolver = "dpm-solver++"
+}
+
 /// How the guidance scale depends on alpha.
 public enum GuidanceCourse: String, Codable, CaseIterable, Sendable {
   /// The same at every alpha, as in the paper.
@@ -70,18 +77,20 @@ public struct EditRequest: Equatable, Sendable {
   public struct Generation: Equatable, Sendable {
     public var alphas: [Double]?
     public var seeds: [UInt64]?
+    public var sampler: SamplingMethod?
     public var steps: Int?
     public var guidanceScale: Double?
     public var guidanceCourse: GuidanceCourse?
     public var start: SamplingStart?
 
     public init(
-      alphas: [Double]? = nil, seeds: [UInt64]? = nil, steps: Int? = nil,
-      guidanceScale: Double? = nil, guidanceCourse: GuidanceCourse? = nil,
+      alphas: [Double]? = nil, seeds: [UInt64]? = nil, sampler: SamplingMethod? = nil,
+      steps: Int? = nil, guidanceScale: Double? = nil, guidanceCourse: GuidanceCourse? = nil,
       start: SamplingStart? = nil
     ) {
       self.alphas = alphas
       self.seeds = seeds
+      self.sampler = sampler
       self.steps = steps
       self.guidanceScale = guidanceScale
       self.guidanceCourse = guidanceCourse
@@ -146,11 +155,14 @@ extension EditRequest {
     }
     embedding = try training("embedding")
     finetune = try training("finetune")
-    let keys = ["alphas", "seeds", "steps", "guidance-scale", "guidance-course", "start"]
+    let keys = [
+      "alphas", "seeds", "sampler", "steps", "guidance-scale", "guidance-course", "start",
+    ]
     if let section = try top.section("generate", keys: keys) {
       generate = Generation(
         alphas: try section.numbers("alphas", .alphas),
         seeds: try section.seeds("seeds", .seeds),
+        sampler: try section.choice("sampler"),
         steps: try section.whole("steps", .samplingSteps),
         guidanceScale: try section.number("guidance-scale", .guidanceScale),
         guidanceCourse: try section.choice("guidance-course"),

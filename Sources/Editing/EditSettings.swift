@@ -23,6 +23,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
 public struct GenerateSettings: Codable, Equatable, Sendable {
   public var alphas: [Double]
   public var seeds: [UInt64]
+  public var sampler: SamplingMethod
   /// Steps of the sampler.
   public var steps: Int
   /// The weight of classifier-free guidance; 1 is the model's own prediction.
@@ -31,7 +32,7 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
   public var start: SamplingStart
 
   enum CodingKeys: String, CodingKey {
-    case alphas, seeds, steps
+    case alphas, seeds, sampler, steps
     case guidanceScale = "guidance-scale"
     case guidanceCourse = "guidance-course"
     case start
@@ -43,6 +44,21 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
     case .constant: guidanceScale
     case .rising: 1 + (guidanceScale - 1) * min(max(alpha, 0), 1)
     }
+  }
+}
+
+extension GenerateSettings {
+  /// Settings of files that were saved before there was a choice of samplers are DDIM's.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      alphas: try values.decode([Double].self, forKey: .alphas),
+      seeds: try values.decode([UInt64].self, forKey: .seeds),
+      sampler: try values.decodeIfPresent(SamplingMethod.self, forKey: .sampler) ?? .ddim,
+      steps: try values.decode(Int.self, forKey: .steps),
+      guidanceScale: try values.decode(Double.self, forKey: .guidanceScale),
+      guidanceCourse: try values.decode(GuidanceCourse.self, forKey: .guidanceCourse),
+      start: try values.decode(SamplingStart.self, forKey: .start))
   }
 }
 
@@ -101,8 +117,8 @@ public struct EditSettings: Codable, Equatable, Sendable {
     embedding = TrainingSettings(steps: 1000, learningRate: 2e-3, batch: 1)
     finetune = TrainingSettings(steps: 1500, learningRate: 5e-7, batch: 1)
     generate = GenerateSettings(
-      alphas: [0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1], seeds: [0], steps: 50, guidanceScale: 3,
-      guidanceCourse: .constant, start: .noise)
+      alphas: [0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1], seeds: [0], sampler: .ddim, steps: 50,
+      guidanceScale: 3, guidanceCourse: .constant, start: .noise)
   }
 
   /// Takes over every setting that `request` has.
@@ -117,6 +133,7 @@ public struct EditSettings: Codable, Equatable, Sendable {
     finetune.apply(request.finetune)
     generate.alphas = request.generate.alphas ?? generate.alphas
     generate.seeds = request.generate.seeds ?? generate.seeds
+    generate.sampler = request.generate.sampler ?? generate.sampler
     generate.steps = request.generate.steps ?? generate.steps
     generate.guidanceScale = request.generate.guidanceScale ?? generate.guidanceScale
     generate.guidanceCourse = request.generate.guidanceCourse ?? generate.guidanceCourse

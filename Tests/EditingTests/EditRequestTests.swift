@@ -21,7 +21,7 @@ import Testing
       size: [96, 64]
       embedding: { steps: 500, learning-rate: 0.001 }
       finetune:  { steps: 1000, learning-rate: 2e-6, batch: 4 }
-      generate:  { alphas: [0, 0.5, 1.0], seeds: [0, 2], steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion }
+      generate:  { alphas: [0, 0.5, 1.0], seeds: [0, 2], sampler: dpm-solver++, steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion }
       """, to: "horse.yaml")
     var expected = EditRequest()
     expected.image = "\(folder.path)/photos/horse.png"
@@ -35,8 +35,8 @@ import Testing
     expected.embedding = .init(steps: 500, learningRate: 0.001)
     expected.finetune = .init(steps: 1000, learningRate: 2e-6, batch: 4)
     expected.generate = .init(
-      alphas: [0, 0.5, 1], seeds: [0, 2], steps: 50, guidanceScale: 3, guidanceCourse: .rising,
-      start: .inversion)
+      alphas: [0, 0.5, 1], seeds: [0, 2], sampler: .dpmSolver, steps: 50, guidanceScale: 3,
+      guidanceCourse: .rising, start: .inversion)
     #expect(try EditRequest(requestAt: path) == expected)
   }
 
@@ -99,6 +99,7 @@ import Testing
     ("generate: {steps: 0}", ":1: generate.steps: found 0, wanted a whole number from 1 to 1000"),
     ("generate: {guidance-scale: -1}", ":1: generate.guidance-scale: found -1, wanted a number"),
     ("generate: {start: middle}", ":1: generate.start: found middle, wanted one of noise, inv"),
+    ("generate: {sampler: euler}", ":1: generate.sampler: found euler, wanted one of ddim, dpm-s"),
     ("seed: 1\nseed: 2", ": found seed more than once, wanted each key once"),
     ("prompt: [", ":2: not valid YAML: "),
     ("prompt: *nobody", ":1: not valid YAML: "),

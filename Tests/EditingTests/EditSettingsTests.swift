@@ -81,6 +81,15 @@ import Testing
     #expect(try SettingsJSON.decode(EditSettings.self, from: text, source: "a") == settings)
   }
 
+  /// Files that were saved before there was a choice are read.
+  @Test func settingsWithoutASamplerAreThoseOfDDIM() throws {
+    let settings = try EditSettings(request: request(), flags: EditRequest())
+    let text = try SettingsJSON.encode(settings)
+    let older = text.replacingOccurrences(of: #""sampler":"ddim","#, with: "")
+    #expect(older != text)
+    #expect(try SettingsJSON.decode(EditSettings.self, from: older, source: "a") == settings)
+  }
+
   @Test(arguments: [
     ("{", "a.h5: found settings that are not valid JSON"),
     ("{}", "a.h5: found settings without the key image"),

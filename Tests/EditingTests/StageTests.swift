@@ -238,6 +238,37 @@ import Testing
     #expect(edit.width == 48 && edit.height == 32)
   }
 
+  @Test(arguments: SamplingStart.allCases)
+  func theSamplerIsOfTheEditsAndTold(start: SamplingStart) throws {
+    var request = request()
+    request.generate.start = start
+    request.generate.seeds = [0]
+    let run = run("run", request)
+    try EmbeddingStage.run(run)
+    try WeightsStage.run(run)
+    try GenerateStage.run(run)
+    let edit = run.folder.edit(alpha: 1, seed: start == .noise ? 0 : nil)
+    let before = try Data(contentsOf: URL(fileURLWithPath: edit))
+    var (other, events) = telling(run)
+    other.flags.generate.sampler = .dpmSolver
+    try GenerateStage.run(other)
+    #expect(events.written.contains(edit))
+    let after = try Picture.bytes(ofFile: edit)
+    #expect(
+      try Picture(decoding: after, name: edit) != Picture(decoding: Array(before), name: edit))
+    let notes = try #require(PNGText.read(after, name: edit).first { $0.keyword == "Settings" })
+    #expect(notes.text.contains(#""sampler":"dpm-solver++""#))
+    let entry = try #require(
+      Manifest.read(run.folder.manifest).manifest.stages["interpolate-generate"])
+    #expect(entry.settings.generate.sampler == .dpmSolver)
+
+    try GenerateStage.run(run)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: edit)) == before)
+    other.flags.generate.steps = 1000
+    let error = try #require(throws: (any Error).self) { try GenerateStage.run(other) }
+    #expect(ExitStatus(of: error) == .usage && "\(error)".contains("1000 sampling steps of dpm-"))
+  }
+
   @Test func aNumberThatIsNoneStopsAStageUnsaved() throws {
     // A base whose latents overflow: its autoencoder multiplies them by nearly the largest float.
     let base = "\(folder.path)/base"
