@@ -76,6 +76,13 @@ public struct TrainingOptions: ParsableArguments {
   @Option(help: "How many timesteps a step takes.")
   public var batch: Int?
 
+  @Option(
+    name: .customLong("until-loss"),
+    help: ArgumentHelp(
+      "Train no further once the mean of the last 50 losses is at most this; 0 for never.",
+      valueName: "loss"))
+  public var untilLoss: Double?
+
   @Option(help: "The seed of the timesteps and the noise.")
   public var seed: UInt64?
 
@@ -85,11 +92,13 @@ public struct TrainingOptions: ParsableArguments {
     try check(steps, .steps, "--steps")
     try check(learningRate, .learningRate, "--learning-rate")
     try check(batch, .batch, "--batch")
+    try check(untilLoss, .untilLoss, "--until-loss")
     try check(seed, .seed, "--seed")
   }
 
   public var overrides: EditRequest.Training {
-    EditRequest.Training(steps: steps, learningRate: learningRate, batch: batch)
+    EditRequest.Training(
+      steps: steps, learningRate: learningRate, batch: batch, untilLoss: untilLoss)
   }
 }
 

@@ -65,11 +65,15 @@ public struct EditRequest: Equatable, Sendable {
     public var steps: Int?
     public var learningRate: Double?
     public var batch: Int?
+    public var untilLoss: Double?
 
-    public init(steps: Int? = nil, learningRate: Double? = nil, batch: Int? = nil) {
+    public init(
+      steps: Int? = nil, learningRate: Double? = nil, batch: Int? = nil, untilLoss: Double? = nil
+    ) {
       self.steps = steps
       self.learningRate = learningRate
       self.batch = batch
+      self.untilLoss = untilLoss
     }
   }
 
@@ -145,13 +149,13 @@ extension EditRequest {
 
   private mutating func readSections(of top: SettingsMapping) throws {
     func training(_ key: String) throws -> Training {
-      guard let section = try top.section(key, keys: ["steps", "learning-rate", "batch"]) else {
-        return Training()
-      }
+      let keys = ["steps", "learning-rate", "batch", "until-loss"]
+      guard let section = try top.section(key, keys: keys) else { return Training() }
       return Training(
         steps: try section.whole("steps", .steps),
         learningRate: try section.number("learning-rate", .learningRate),
-        batch: try section.whole("batch", .batch))
+        batch: try section.whole("batch", .batch),
+        untilLoss: try section.number("until-loss", .untilLoss))
     }
     embedding = try training("embedding")
     finetune = try training("finetune")

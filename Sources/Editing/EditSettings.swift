@@ -11,12 +11,22 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   public var learningRate: Double
   /// How many timesteps, drawn stratified, a step takes.
   public var batch: Int
+  /// The mean of the newest 50 losses at which the training ends before its last step; where absent, it goes to the last.
+  public var untilLoss: Double?
 
   enum CodingKeys: String, CodingKey {
     case steps
     case learningRate = "learning-rate"
     case batch
+    case untilLoss = "until-loss"
   }
+
+  /// Whether the losses of the steps done leave nothing to train.
+  func isDone(_ losses: [Float]) -> Bool {
+    losses.count >= steps || lossGoal?.isReached(by: losses) ?? false
+  }
+
+  var lossGoal: LossGoal? { untilLoss.map { LossGoal(loss: $0) } }
 }
 
 /// Settings of the sweep over alphas and seeds.
@@ -146,6 +156,7 @@ extension TrainingSettings {
     steps = request.steps ?? steps
     learningRate = request.learningRate ?? learningRate
     batch = request.batch ?? batch
+    untilLoss = request.untilLoss ?? untilLoss
   }
 }
 

@@ -34,6 +34,8 @@ extension Limit<Double> {
   public static let learningRate = Limit(wanted: "a number above 0 and at most 1") {
     $0 > 0 && $0 <= 1
   }
+  /// No loss is below 0, so 0 is for none.
+  public static let untilLoss = Limit(wanted: "a number from 0 to 1000") { $0 >= 0 && $0 <= 1000 }
   public static let guidanceScale = Limit(wanted: "a number from 0 to 100") {
     $0 >= 0 && $0 <= 100
   }

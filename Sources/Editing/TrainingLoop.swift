@@ -15,13 +15,15 @@ struct TrainingLoop {
   let stage: Stage
   /// Steps to have done in the end.
   let steps: Int
+  /// What ends the training before that.
+  var goal: LossGoal?
   /// Seconds between two saves.
   let saveInterval: Double
   let report: (StageEvent) -> Void
   let shouldStop: () -> Bool
   var clock: () -> Double = { Resources.seconds }
 
-  /// Trains until `steps` are done or the run is told to stop.
+  /// Trains until `steps` are done, the goal is reached or the run is told to stop.
   /// - Parameters:
   ///   - losses: the losses of the steps done so far; those of this run are added.
   ///   - step: trains one step, whose number counts from 0, and gives its loss.
@@ -32,7 +34,7 @@ struct TrainingLoop {
     save: ([Float], _ complete: Bool) throws -> Void
   ) throws -> Outcome {
     var lastSave = clock()
-    while losses.count < steps {
+    while losses.count < steps, !isGoalReached(losses) {
       if shouldStop() {
         // Before the first step there is nothing to save.
         if !losses.isEmpty { try save(losses, false) }
@@ -50,7 +52,7 @@ struct TrainingLoop {
       report(
         .progress(
           StageProgress(stage: stage, step: losses.count, steps: steps, loss: Double(loss))))
-      if losses.count < steps, clock() - lastSave >= saveInterval {
+      if losses.count < steps, !isGoalReached(losses), clock() - lastSave >= saveInterval {
         try save(losses, false)
         lastSave = clock()
       }
@@ -58,4 +60,6 @@ struct TrainingLoop {
     try save(losses, true)
     return .complete
   }
+
+  private func isGoalReached(_ losses: [Float]) -> Bool { goal?.isReached(by: losses) ?? false }
 }

@@ -95,14 +95,13 @@ public enum WeightsStage {
     }
 
     func perform() throws {
-      let steps = settings.finetune.steps
-      if let saved, saved.header.step >= steps {
+      if let saved, settings.finetune.isDone(saved.losses) {
         try training.finish(
-          saved.header, asked: steps, more: run.isDry ? [] : write(saved.weights)
+          saved.header, asked: settings.finetune, more: run.isDry ? [] : write(saved.weights)
         ) { header in
           var complete = saved
           complete.header = header
-          complete.header.settings.finetune.steps = header.steps
+          complete.header.settings.finetune.steps = max(settings.finetune.steps, header.step)
           return try complete.save(to: path)
         }
         return
@@ -119,10 +118,10 @@ public enum WeightsStage {
         learningRate: settings.finetune.learningRate, embedding: embedding.optimized,
         step: saved?.header.step ?? 0, moments: try checkedMoments(of: unet))
       if run.isDry {
-        training.plan(steps: steps, step: trainer.step)
+        training.plan(steps: settings.finetune.steps, step: trainer.step)
         return
       }
-      try training.train(steps: steps, step: trainer.step) { header, losses in
+      try training.train(settings.finetune, step: trainer.step) { header, losses in
         try WeightsCheckpoint(
           header: header, embeddingDigest: embedding.digest, weights: unet.storedWeights,
           moments: trainer.moments, losses: losses

@@ -143,6 +143,61 @@ import Testing
     #expect(header.isComplete && header.step == 3 && header.settings.embedding.steps == 3)
   }
 
+  @Test func aLossThatIsReachedEndsAStageAtTheSameStepHoweverOftenItWasStopped() throws {
+    func request(untilLoss: Double?) -> EditRequest {
+      var request = self.request()
+      request.embedding = .init(steps: 70, learningRate: 0.01, batch: 2, untilLoss: untilLoss)
+      return request
+    }
+    let all = run("all", request(untilLoss: nil))
+    try EmbeddingStage.run(all)
+    let full = try EmbeddingCheckpoint(contentsOf: all.folder.embedding)
+    let means = (50...70).map { LossGoal.mean(Array(full.losses.prefix($0))) ?? 0 }
+    let lowest = try #require((3...17).last { means[$0] < (means[..<$0].min() ?? 0) })
+    let (goal, steps) = (means[lowest], 50 + lowest)
+
+    let (whole, told) = telling(run("whole", request(untilLoss: goal)))
+    try EmbeddingStage.run(whole)
+    #expect(told.steps.last == steps)
+    let note = try #require(told.notes.last)
+    #expect(
+      note.hasPrefix("complete: after \(steps) of 70 steps, the mean of the last 50 losses is"))
+    let header = try EmbeddingCheckpoint(contentsOf: whole.folder.embedding).header
+    #expect(header.isComplete && header.step == steps && header.steps == steps)
+    #expect(header.settings.embedding.steps == 70 && header.settings.embedding.untilLoss == goal)
+
+    let parts = run("parts", request(untilLoss: goal))
+    for done in [20, steps - 21] {
+      try expectStopped { try EmbeddingStage.run(stopping(parts, after: done)) }
+    }
+    try EmbeddingStage.run(parts)
+    #expect(try bytes("whole/embedding.h5") == bytes("parts/embedding.h5"))
+
+    // It stays complete, also where more steps are asked for: a run with those would have ended here too.
+    var (again, events) = telling(run("parts", nil))
+    try EmbeddingStage.run(again)
+    again.flags.embedding.steps = 100
+    try EmbeddingStage.run(again)
+    #expect(events.steps.isEmpty)
+    #expect(events.notes.last?.contains("is complete: after \(steps) of 100 steps") == true)
+    #expect(try bytes("whole/embedding.h5") == bytes("parts/embedding.h5"))
+    // Without the goal, or with one that is never reached, it goes on.
+    again.flags.embedding.steps = nil
+    again.flags.embedding.untilLoss = 0
+    try EmbeddingStage.run(again)
+    let further = try EmbeddingCheckpoint(contentsOf: parts.folder.embedding)
+    #expect(further.losses == full.losses && further.optimized.array == full.optimized.array)
+    try EmbeddingStage.run(run("whole", request(untilLoss: nil)))
+    #expect(try bytes("whole/embedding.h5") == bytes("all/embedding.h5"))
+    // A stage that was stopped is complete where a goal is given that it has reached.
+    let late = run("late", request(untilLoss: nil))
+    try expectStopped { try EmbeddingStage.run(stopping(late, after: 60)) }
+    try EmbeddingStage.run(run("late", request(untilLoss: 100)))
+    let ended = try EmbeddingCheckpoint(contentsOf: late.folder.embedding).header
+    #expect(ended.isComplete && ended.step == 60 && ended.settings.embedding.untilLoss == 100)
+    #expect(ended.settings.embedding.steps == 70)
+  }
+
   @Test func differencesAreRefusedAndARestartKeepsTheOldFile() throws {
     try EmbeddingStage.run(run("run", request()))
     let before = try bytes("run/embedding.h5")
