@@ -109,6 +109,7 @@ public func check<Value>(_ value: Value?, _ limit: Limit<Value>, _ flag: String)
 }
 
 extension Fit: ExpressibleByArgument {}
+extension Tuning: ExpressibleByArgument {}
 extension SamplingStart: ExpressibleByArgument {}
 extension SamplingMethod: ExpressibleByArgument {}
 extension GuidanceCourse: ExpressibleByArgument {}

@@ -31,6 +31,14 @@ public enum GuidanceCourse: String, Codable, CaseIterable, Sendable {
   case rising
 }
 
+/// What the fine-tuning changes.
+public enum Tuning: String, Codable, CaseIterable, Sendable {
+  /// All weights of the denoiser, as in the paper.
+  case all
+  /// A change of low rank beside them (Hu et al. 2021).
+  case lora
+}
+
 /// The size of a picture in pixels.
 public struct PictureSize: Hashable, Sendable, CustomStringConvertible {
   public var width: Int
@@ -77,6 +85,20 @@ public struct EditRequest: Equatable, Sendable {
     }
   }
 
+  /// What the fine-tuning changes.
+  public struct LowRank: Equatable, Sendable {
+    public var tune: Tuning?
+    public var rank: Int?
+    /// Whether the residual blocks' convolutions are changed too.
+    public var convolutions: Bool?
+
+    public init(tune: Tuning? = nil, rank: Int? = nil, convolutions: Bool? = nil) {
+      self.tune = tune
+      self.rank = rank
+      self.convolutions = convolutions
+    }
+  }
+
   /// Settings of the sweep.
   public struct Generation: Equatable, Sendable {
     public var alphas: [Double]?
@@ -112,6 +134,8 @@ public struct EditRequest: Equatable, Sendable {
   public var size: PictureSize?
   public var embedding = Training()
   public var finetune = Training()
+  /// Keys of `finetune` as well.
+  public var lowRank = LowRank()
   public var generate = Generation()
 
   public init() {}
@@ -148,21 +172,26 @@ extension EditRequest {
   }
 
   private mutating func readSections(of top: SettingsMapping) throws {
-    func training(_ key: String) throws -> Training {
-      let keys = ["steps", "learning-rate", "batch", "until-loss"]
-      guard let section = try top.section(key, keys: keys) else { return Training() }
+    let keys = ["steps", "learning-rate", "batch", "until-loss"]
+    func training(_ section: SettingsMapping?) throws -> Training {
+      guard let section else { return Training() }
       return Training(
         steps: try section.whole("steps", .steps),
         learningRate: try section.number("learning-rate", .learningRate),
         batch: try section.whole("batch", .batch),
         untilLoss: try section.number("until-loss", .untilLoss))
     }
-    embedding = try training("embedding")
-    finetune = try training("finetune")
-    let keys = [
+    embedding = try training(top.section("embedding", keys: keys))
+    let lowRankKeys = ["tune", "rank", "lora-convolutions"]
+    let section = try top.section("finetune", keys: keys + lowRankKeys)
+    finetune = try training(section)
+    lowRank = LowRank(
+      tune: try section?.choice("tune"), rank: try section?.whole("rank", .rank),
+      convolutions: try section?.truth("lora-convolutions"))
+    let generateKeys = [
       "alphas", "seeds", "sampler", "steps", "guidance-scale", "guidance-course", "start",
     ]
-    if let section = try top.section("generate", keys: keys) {
+    if let section = try top.section("generate", keys: generateKeys) {
       generate = Generation(
         alphas: try section.numbers("alphas", .alphas),
         seeds: try section.seeds("seeds", .seeds),

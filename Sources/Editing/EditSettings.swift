@@ -13,12 +13,15 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   public var batch: Int
   /// The mean of the newest 50 losses at which the training ends before its last step; where absent, it goes to the last.
   public var untilLoss: Double?
+  /// What is trained instead of all weights; absent for all of them, and for the embedding.
+  public var lora: LoRASettings?
 
   enum CodingKeys: String, CodingKey {
     case steps
     case learningRate = "learning-rate"
     case batch
     case untilLoss = "until-loss"
+    case lora
   }
 
   /// Whether the losses of the steps done leave nothing to train.
@@ -27,6 +30,13 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   }
 
   var lossGoal: LossGoal? { untilLoss.map { LossGoal(loss: $0) } }
+}
+
+/// Settings of a change of low rank.
+public struct LoRASettings: Codable, Equatable, Sendable {
+  public var rank = 8
+  /// Whether the residual blocks' convolutions are changed beside the attentions' projections.
+  public var convolutions = false
 }
 
 /// Settings of the sweep over alphas and seeds.
@@ -104,15 +114,34 @@ public struct EditSettings: Codable, Equatable, Sendable {
     guard let prompt = flags.prompt ?? request.prompt ?? saved?.prompt else {
       throw EditingError(.usage, "no sentence: give one with --prompt or in the request")
     }
+    var lowRank: [EditRequest.LowRank] = []
     if let saved {
       self = saved
     } else {
       let base = try flags.base ?? request.base ?? DefaultBase.locate()
       self.init(published: image, prompt: prompt, base: base)
-      apply(try EditRequest(defaultsOfBase: base))
+      let defaults = try EditRequest(defaultsOfBase: base)
+      apply(defaults)
+      lowRank.append(defaults.lowRank)
     }
     apply(request)
     apply(flags)
+    apply(lowRank + [request.lowRank, flags.lowRank])
+    guard finetune.lora != nil || (flags.lowRank.rank == nil && flags.lowRank.convolutions == nil)
+    else {
+      throw EditingError(
+        .usage, "--rank and --lora-convolutions: found --tune all, wanted --tune lora with them")
+    }
+  }
+
+  /// Takes over what is to be tuned, from weak to strong. A rank counts wherever it stands, and only with LoRA.
+  private mutating func apply(_ lowRank: [EditRequest.LowRank]) {
+    let saved = finetune.lora
+    let tune = lowRank.compactMap(\.tune).last ?? (saved == nil ? .all : .lora)
+    var settings = saved ?? LoRASettings()
+    settings.rank = lowRank.compactMap(\.rank).last ?? settings.rank
+    settings.convolutions = lowRank.compactMap(\.convolutions).last ?? settings.convolutions
+    finetune.lora = tune == .lora ? settings : nil
   }
 
   /// The defaults published for Stable Diffusion: Imagic's rates (Kawar et al. 2023, section 4) as its public

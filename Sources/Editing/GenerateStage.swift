@@ -168,7 +168,7 @@ public enum GenerateStage {
 
     private func sampler() throws -> Sampler {
       let unet = try base.folder.unet()
-      try unet.load(weights.weights, from: run.folder.weights)
+      try unet.load(weights, from: run.folder.weights)
       return Sampler(
         unet: unet, schedule: base.schedule, method: settings.generate.sampler,
         steps: settings.generate.steps, guidanceScale: 1,

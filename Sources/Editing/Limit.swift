@@ -12,6 +12,7 @@ public struct Limit<Value>: Sendable {
 extension Limit<Int> {
   public static let steps = whole(1...10_000_000)
   public static let batch = whole(1...1024)
+  public static let rank = whole(1...1024)
   public static let samplingSteps = whole(1...1000)
   public static let pictureSide = whole(8...8192)
   public static let threads = whole(1...1024)

@@ -11,7 +11,8 @@ struct WeightsCheckpoint {
   var header: CheckpointHeader
   /// The digest of the embeddings that the model is tuned to, `EmbeddingCheckpoint.digest`.
   var embeddingDigest: String
-  /// The denoiser's weights by diffusers' names, in diffusers' shapes.
+  /// The denoiser's weights by diffusers' names, in diffusers' shapes; or, by the settings, those of LoRA alone, by the
+  /// names and in the shapes of ``LoRA``.
   var weights: [String: Tensor]
   /// Adam's running moments of the gradient by the same names, in the shapes that the program computes with.
   var moments: [String: Adam.Moments]
@@ -43,10 +44,15 @@ struct WeightsCheckpoint {
 
   private var groups: [(path: String, tensors: [String: Tensor])] {
     [
-      ("/unet", weights), ("/optimizer/first_moment", moments.mapValues(\.mean)),
+      (header.weightsGroup, weights), ("/optimizer/first_moment", moments.mapValues(\.mean)),
       ("/optimizer/second_moment", moments.mapValues(\.variance)),
     ]
   }
+}
+
+extension CheckpointHeader {
+  /// Where the file has the weights.
+  fileprivate var weightsGroup: String { settings.finetune.lora == nil ? "/unet" : "/lora" }
 }
 
 extension WeightsCheckpoint {
@@ -62,7 +68,7 @@ extension WeightsCheckpoint {
     }
     header = try CheckpointHeader(file, format: Self.format)
     embeddingDigest = try file.string("embedding_digest")
-    weights = try tensors("/unet")
+    weights = try tensors(header.weightsGroup)
     let variances = try tensors("/optimizer/second_moment")
     moments = try Dictionary(
       uniqueKeysWithValues: tensors("/optimizer/first_moment").compactMap { name, mean in

@@ -4,7 +4,9 @@ import Checkpoints
 import Foundation
 import Images
 import TestSupport
+import Tensors
 import Testing
+import Weights
 
 @testable import Editing
 
@@ -410,6 +412,120 @@ import Testing
     error = try #require(throws: EditingError.self) { try EmbeddingStage.run(run("a", request)) }
     #expect(error.status == .noInput)
     #expect(error.description.contains("/none: there is no such folder, wanted a base model"))
+  }
+
+  private func requestOfLoRA(steps: Int = 4, convolutions: Bool) -> EditRequest {
+    var request = request(steps: steps)
+    request.finetune.learningRate = 1e-3
+    request.lowRank = .init(tune: .lora, rank: 4, convolutions: convolutions)
+    return request
+  }
+
+  @Test(arguments: [false, true])
+  func loRAStoppedAndResumedEqualsUninterrupted(convolutions: Bool) throws {
+    let request = requestOfLoRA(convolutions: convolutions)
+    let (whole, parts) = (run("whole", request), run("parts", request))
+    for run in [whole, parts] { try EmbeddingStage.run(run) }
+    try WeightsStage.run(whole)
+    for steps in [0, 1, 2] {
+      try expectStopped { try WeightsStage.run(stopping(parts, after: steps)) }
+    }
+    // Without a request, by what is saved.
+    try WeightsStage.run(self.run("parts", nil))
+    #expect(try bytes("whole/weights.h5") == bytes("parts/weights.h5"))
+    for run in [whole, self.run("parts", nil)] { try GenerateStage.run(run) }
+    #expect(try bytes("whole/contact-sheet.png") == bytes("parts/contact-sheet.png"))
+
+    let file = try StoreFile.read(whole.folder.weights)
+    #expect(file.names(under: "/unet").isEmpty)
+    let names = file.names(under: "/lora")
+    let module = "mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0"
+    #expect(names.contains("\(module)/down") && names.contains("\(module)/up"))
+    #expect(names.contains { $0.contains(".conv1/") } == convolutions)
+    #expect(file.names(under: "/optimizer/first_moment") == names)
+    // All weights with Adam's state are 53 million bytes.
+    #expect(try bytes("whole/weights.h5").count < 5_000_000)
+    for name in names { try #expect(file.tensor("/lora/\(name)").array.contains { $0 != 0 }) }
+  }
+
+  @Test func anotherTuningIsRefused() throws {
+    let run = run("run", requestOfLoRA(convolutions: false))
+    try EmbeddingStage.run(run)
+    try WeightsStage.run(run)
+    for (tuning, told) in [
+      (EditRequest.LowRank(tune: .all), "all"), (.init(rank: 5), "lora of rank 5"),
+      (.init(convolutions: true), "lora of rank 4 with convolutions"),
+    ] {
+      var other = run
+      other.flags.lowRank = tuning
+      let error = try #require(throws: EditingError.self) { try WeightsStage.run(other) }
+      #expect(error.status == .usage)
+      #expect(
+        error.description.contains("another tune (saved lora of rank 4, asked for \(told));"),
+        "\(error)")
+    }
+  }
+
+  @Test func loRAIsExportedMergedAndByItself() throws {
+    let (run, events) = telling(run("run", requestOfLoRA(convolutions: true)))
+    let (export, file) = ("\(folder.path)/exported", "\(folder.path)/lora.safetensors")
+    try EmbeddingStage.run(run)
+    try WeightsStage.run(run, export: export, exportLoRA: file)
+    #expect(events.warnings.isEmpty)
+    guard case .finished(let result)? = events.all.last else {
+      Issue.record("found \(events.all), wanted a result at the end")
+      return
+    }
+    #expect(result.files == [run.folder.weights, export, file])
+
+    // The file alone, by diffusers' names: the weights are the base's and `up * down`.
+    let lora = try SafetensorsFile(URL(fileURLWithPath: file))
+    let base = try Base(path: Repository.base).folder.unet()
+    let tuned = try Base(path: export).folder.unet()
+    var changed = 0
+    for (before, after) in zip(base.parameters, tuned.parameters) {
+      let module = before.name.replacingOccurrences(of: ".weight", with: "")
+      guard lora.entries["unet.\(module).lora_A.weight"] != nil else {
+        #expect(before.storedValue.array == after.storedValue.array, "\(before.name)")
+        continue
+      }
+      changed += 1
+      let extents = before.storedShape.array
+      let inner = extents.dropFirst().reduce(1, *)
+      let down = try lora.tensor(
+        named: "unet.\(module).lora_A.weight", shape: Shape([4] + extents.dropFirst()))
+      let up = try lora.tensor(
+        named: "unet.\(module).lora_B.weight",
+        shape: Shape([extents[0], 4] + extents.dropFirst(2).map { _ in 1 }))
+      let product = matrixProduct(up.reshaped([extents[0], 4]), down.reshaped([4, inner]))
+      let wanted = zip(before.storedValue.array, product.array).map(+)
+      let difference = zip(wanted, after.storedValue.array).map { abs($0 - $1) }.max() ?? 1
+      #expect(difference <= 1e-6, "\(before.name): \(difference)")
+    }
+    #expect(changed > 40 && lora.entries.count == 2 * changed)
+
+    let again = try #require(throws: EditingError.self) {
+      try WeightsStage.run(run, exportLoRA: file)
+    }
+    #expect(again.status == .cannotCreate)
+    // Where the stage is complete, it exports all the same.
+    let second = "\(folder.path)/second.safetensors"
+    try WeightsStage.run(run, exportLoRA: second)
+    #expect(FileManager.default.contentsEqual(atPath: second, andPath: file))
+  }
+
+  @Test func loRAWithoutNeedIsAWrongCallAndALowRateIsWarnedOf() throws {
+    let whole = run("run", request(steps: 1))
+    try EmbeddingStage.run(whole)
+    let error = try #require(throws: EditingError.self) {
+      try WeightsStage.run(whole, exportLoRA: "\(folder.path)/lora.safetensors")
+    }
+    #expect(error.status == .usage && error.description.contains("wanted --tune lora"))
+    var (slow, events) = telling(whole)
+    slow.flags.finetune.learningRate = 5e-7
+    slow.flags.lowRank.tune = .lora
+    try WeightsStage.run(slow)
+    #expect(events.warnings.first?.contains("5e-07 hardly moves LoRA") == true)
   }
 
   @Test func theTunedBaseIsExportedAsAFolderOfDiffusers() throws {
