@@ -37,7 +37,7 @@ extension NoiseSchedule {
   }
 }
 
-/// From noise to a clean latent in fewer steps than `ddim` takes: 15 to 20 do for Stable Diffusion.
+/// From noise to a clean latent in fewer steps than `ddim` takes: 15 to 20, by the paper.
 ///
 /// A step goes on with the line through the clean samples predicted at this step and the one before it; the first step,
 /// which has none before it, and the last, which goes to a sample free of noise, go on with the newest alone. So has it
