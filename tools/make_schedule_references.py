@@ -10,7 +10,7 @@ import json
 import pathlib
 
 import torch
-from diffusers import DDIMInverseScheduler, DDIMScheduler
+from diffusers import DDIMInverseScheduler, DDIMScheduler, DPMSolverMultistepScheduler
 
 STABLE_DIFFUSION = dict(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
 CONFIGURATIONS = [
@@ -24,7 +24,16 @@ CONFIGURATIONS = [
     dict(beta_schedule="squaredcos_cap_v2", num_train_timesteps=300, clip_sample=True,
          clip_sample_range=0.9),
 ]
+SOLVER_CONFIGURATIONS = [
+    dict(STABLE_DIFFUSION, steps_offset=1, clip_sample=False, prediction_type=prediction,
+         timestep_spacing=spacing)
+    for prediction in ["epsilon", "v_prediction", "sample"]
+    for spacing in ["leading", "trailing", "linspace"]
+] + [CONFIGURATIONS[2]]
 STEPS = [1, 3, 7, 20, 50, 96, 299]
+SOLVER_STEPS = [1, 2, 5, 15, 20, 50]
+SOLVER = dict(algorithm_type="dpmsolver++", solver_order=2, solver_type="midpoint",
+              lower_order_final=True, final_sigmas_type="zero", use_karras_sigmas=False)
 LATENT = [-1.7, -0.9, -0.4, 0.0, 0.3, 0.8, 1.2, 2.1]
 
 
@@ -65,11 +74,21 @@ def reference(configuration):
     return result
 
 
+def solver_reference(configuration):
+    schedule = DDIMScheduler(**configuration).config
+    solver = DPMSolverMultistepScheduler.from_config(
+        schedule, timestep_spacing=schedule.timestep_spacing, **SOLVER)
+    sampled = [{"steps": steps, "latent": walk(solver, steps),
+                "timesteps": solver.timesteps.tolist()} for steps in SOLVER_STEPS]
+    return {"configuration": dict(schedule), "sampled": sampled}
+
+
 if __name__ == "__main__":
     place = pathlib.Path(__file__).parent.parent / "Tests/DiffusionTests/Resources"
     place.mkdir(parents=True, exist_ok=True)
     references = {"latent": LATENT, "schedules": [reference(c) for c in CONFIGURATIONS]}
-    for schedule in references["schedules"]:
+    references["solvers"] = [solver_reference(c) for c in SOLVER_CONFIGURATIONS]
+    for schedule in references["schedules"] + references["solvers"]:
         schedule["configuration"].pop("_use_default_values", None)
     text = json.dumps(references, separators=(",", ":"))
     (place / "schedule-references.json").write_text(text + "\n")

@@ -1,6 +1,7 @@
 """Compares this program with PyTorch on bases made on the spot; the work of `make parity`.
 
-    $(tools/setup_venv.sh) tools/parity.py [--probe PATH] [--seeds N] [--no-full-size] [--exported DIR]
+    $(tools/setup_venv.sh) tools/parity.py [--probe PATH] [--seeds N] [--no-full-size]
+        [--exported DIR [--exported-lora FILE]]
 
 For each base it writes random inputs, lets PyTorch answer, runs `model-probe` on the same file, and prints the worst
 difference of each kind: outputs within 1e-4 of the largest value, gradients within 1e-3, 20 DDIM steps with guidance
@@ -78,7 +79,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=8, help="how many random small bases (default: 8)")
     parser.add_argument("--no-full-size", action="store_true", help="leave out Stable Diffusion 1.5's size")
     parser.add_argument("--exported", type=Path, help="a folder that model-finetune --export wrote")
+    parser.add_argument("--exported-lora", type=Path, help="the file that --export-lora wrote with that folder")
     options = parser.parse_args()
+    if options.exported_lora and not options.exported:
+        parser.error("--exported-lora wants --exported too")
     if not options.probe.is_file():
         parser.error(f"{options.probe} is not there: swift build -c release makes it")
     return options
@@ -98,6 +102,10 @@ def main() -> int:
     comparison.print_table(rows)
 
     failures = opens_in_diffusers.failures(ROOT / "checkpoints" / "base", options.exported)
+    if options.exported_lora:
+        failures += opens_in_diffusers.lora_failures(
+            ROOT / "checkpoints" / "base", options.exported, options.exported_lora
+        )
     for failure in failures:
         print(f"FAILED: {failure}")
     failed = len(failures) + sum(not row.ok for row in rows)

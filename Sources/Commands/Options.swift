@@ -78,6 +78,13 @@ public struct TrainingOptions: ParsableArguments {
   @Option(help: "How many timesteps a step takes.")
   public var batch: Int?
 
+  @Option(
+    name: .customLong("until-loss"),
+    help: ArgumentHelp(
+      "Train no further once the mean of the last 50 losses is at most this; 0 for never.",
+      valueName: "loss"))
+  public var untilLoss: Double?
+
   @Option(help: "The seed of the timesteps and the noise.")
   public var seed: UInt64?
 
@@ -87,11 +94,13 @@ public struct TrainingOptions: ParsableArguments {
     try check(steps, .steps, "--steps")
     try check(learningRate, .learningRate, "--learning-rate")
     try check(batch, .batch, "--batch")
+    try check(untilLoss, .untilLoss, "--until-loss")
     try check(seed, .seed, "--seed")
   }
 
   public var overrides: EditRequest.Training {
-    EditRequest.Training(steps: steps, learningRate: learningRate, batch: batch)
+    EditRequest.Training(
+      steps: steps, learningRate: learningRate, batch: batch, untilLoss: untilLoss)
   }
 }
 
@@ -102,7 +111,9 @@ public func check<Value>(_ value: Value?, _ limit: Limit<Value>, _ flag: String)
 }
 
 extension Fit: ExpressibleByArgument {}
+extension Tuning: ExpressibleByArgument {}
 extension SamplingStart: ExpressibleByArgument {}
+extension SamplingMethod: ExpressibleByArgument {}
 extension GuidanceCourse: ExpressibleByArgument {}
 
 extension PictureSize: ExpressibleByArgument {

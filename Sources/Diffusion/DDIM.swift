@@ -3,70 +3,6 @@
 
 import Tensors
 
-/// A model as a sampler sees it: the prediction for a latent at a timestep.
-public typealias Denoiser = (_ latent: Tensor, _ timestep: Int) throws -> Tensor
-
-/// A walk from noise level to noise level, a step at a time; the caller drives it.
-///
-/// ```swift
-/// var sampling = try ddim(from: noise, schedule: schedule, steps: 50, denoise: model)
-/// while try sampling.advance() { show(sampling.completed, of: sampling.steps.count) }
-/// let clean = sampling.latent
-/// ```
-public struct Trajectory {
-  /// A step of the walk.
-  public struct Step: Sendable, Equatable {
-    /// The timestep that the model is told.
-    public let timestep: Int
-    /// The share of the clean sample's variance before the step, and after it.
-    public let from: Float
-    public let to: Float
-  }
-
-  public let steps: [Step]
-  /// How many steps are done.
-  public private(set) var completed = 0
-  /// The latent after those steps.
-  public private(set) var latent: Tensor
-  private let prediction: Prediction
-  private let clipRange: Float?
-  private let denoise: Denoiser
-
-  init(
-    _ latent: Tensor, steps: [Step], schedule: NoiseSchedule, denoise: @escaping Denoiser
-  ) {
-    self.latent = latent
-    self.steps = steps
-    self.denoise = denoise
-    prediction = schedule.parameters.prediction
-    clipRange = schedule.parameters.clipRange
-  }
-
-  /// Takes the next step. False when there was none left.
-  /// - Throws: what the model throws; the latent is as it was then.
-  public mutating func advance() throws -> Bool {
-    guard completed < steps.count else { return false }
-    let step = steps[completed]
-    let answer = try denoise(latent, step.timestep)
-    let (predicted, noise) = prediction.parts(of: answer, for: latent, alpha: step.from)
-    let limit = clipRange ?? .infinity
-    let signal = step.to.squareRoot()
-    let spread = (1 - step.to).squareRoot()
-    latent = elementwise(predicted, noise) { clean, noise in
-      signal * min(max(clean, -limit), limit) + spread * noise
-    }
-    completed += 1
-    return true
-  }
-
-  /// Takes all the steps that are left.
-  /// - Throws: what the model throws.
-  public mutating func finish() throws -> Tensor {
-    while try advance() {}
-    return latent
-  }
-}
-
 /// From noise to a clean latent.
 ///
 /// A step at timestep t goes from the noise level of t to that of the timestep a stride, `trainingSteps / steps`, before
@@ -84,7 +20,7 @@ public func ddim(
       timestep: timestep, from: schedule.alphas[timestep],
       to: schedule.alpha(before: timestep, steps: steps))
   }
-  return Trajectory(noise, steps: walk, schedule: schedule, denoise: denoise)
+  return ddim(noise, walk, schedule, denoise)
 }
 
 /// From a clean latent to the noise that `ddim` of as many steps takes back to it.
@@ -103,5 +39,36 @@ public func ddimInversion(
       timestep: timestep, from: schedule.alpha(before: timestep, steps: steps),
       to: schedule.alphas[timestep])
   }
-  return Trajectory(clean, steps: walk, schedule: schedule, denoise: denoise)
+  return ddim(clean, walk, schedule, denoise)
+}
+
+/// From a clean latent to the noise level that a sampler of the given timesteps starts from, by steps of DDIM from each
+/// of its levels to the noisier one. The model is told the timestep that a step arrives at.
+/// - Parameter timesteps: of the schedule, from the noisiest to the cleanest.
+public func ddimInversion(
+  of clean: Tensor, schedule: NoiseSchedule, through timesteps: [Int], denoise: @escaping Denoiser
+) -> Trajectory {
+  var level = schedule.finalAlpha
+  let walk = timesteps.reversed().map { timestep in
+    defer { level = schedule.alphas[timestep] }
+    return Trajectory.Step(timestep: timestep, from: level, to: schedule.alphas[timestep])
+  }
+  return ddim(clean, walk, schedule, denoise)
+}
+
+/// A walk by DDIM's rule: the predicted clean sample with as much of the predicted noise as the level has.
+private func ddim(
+  _ latent: Tensor, _ walk: [Trajectory.Step], _ schedule: NoiseSchedule,
+  _ denoise: @escaping Denoiser
+) -> Trajectory {
+  let limit = schedule.parameters.clipRange ?? .infinity
+  return Trajectory(
+    latent, steps: walk, prediction: schedule.parameters.prediction, denoise: denoise
+  ) { _, answer, index in
+    let signal = walk[index].to.squareRoot()
+    let spread = (1 - walk[index].to).squareRoot()
+    return elementwise(answer.clean, answer.noise) { clean, noise in
+      signal * min(max(clean, -limit), limit) + spread * noise
+    }
+  }
 }

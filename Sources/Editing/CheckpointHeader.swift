@@ -14,9 +14,15 @@ struct CheckpointHeader: Equatable {
   var imageDigest: String
   /// Steps done.
   var step: Int
-  /// Steps to do.
+  /// Steps to do; in a complete checkpoint, those that were done, whatever the settings' number is.
   var steps: Int
   var isComplete: Bool
+
+  /// Says that what was done is all that there is to do.
+  mutating func complete() {
+    steps = step
+    isComplete = true
+  }
 
   func attributes(format: String) throws -> [String: AttributeValue] {
     [

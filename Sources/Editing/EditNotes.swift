@@ -11,6 +11,8 @@ struct EditNotes: Codable, Equatable {
   /// Nil where the sampling started from the photograph.
   let seed: UInt64?
   let prompt: String
+  /// Nil for DDIM, so that edits which were made before there was a choice are still known.
+  let sampler: SamplingMethod?
   let steps: Int
   let guidanceScale: Double
   let start: SamplingStart
@@ -20,7 +22,7 @@ struct EditNotes: Codable, Equatable {
   let base: String
 
   enum CodingKeys: String, CodingKey {
-    case alpha, seed, prompt, steps
+    case alpha, seed, prompt, sampler, steps
     case guidanceScale = "guidance-scale"
     case start, weights, base
   }

@@ -15,6 +15,13 @@ public enum SamplingStart: String, Codable, CaseIterable, Sendable {
   case inversion
 }
 
+/// What walks from noise to a picture.
+public enum SamplingMethod: String, Codable, CaseIterable, Sendable {
+  case ddim
+  /// Needs fewer steps; started from the photograph's inversion, comes back to it less exactly.
+  case dpmSolver = "dpm-solver++"
+}
+
 /// How the guidance scale depends on alpha.
 public enum GuidanceCourse: String, Codable, CaseIterable, Sendable {
   /// The same at every alpha, as in the paper.
@@ -22,6 +29,14 @@ public enum GuidanceCourse: String, Codable, CaseIterable, Sendable {
   /// From 1 at alpha 0 to the guidance scale at alpha 1, so that alpha 0 stays the photograph: guidance pushes the
   /// prediction away from that of no sentence, and so the picture away from the photograph.
   case rising
+}
+
+/// What the fine-tuning changes.
+public enum Tuning: String, Codable, CaseIterable, Sendable {
+  /// All weights of the denoiser, as in the paper.
+  case all
+  /// A change of low rank beside them (Hu et al. 2021).
+  case lora
 }
 
 /// The size of a picture in pixels.
@@ -58,11 +73,29 @@ public struct EditRequest: Equatable, Sendable {
     public var steps: Int?
     public var learningRate: Double?
     public var batch: Int?
+    public var untilLoss: Double?
 
-    public init(steps: Int? = nil, learningRate: Double? = nil, batch: Int? = nil) {
+    public init(
+      steps: Int? = nil, learningRate: Double? = nil, batch: Int? = nil, untilLoss: Double? = nil
+    ) {
       self.steps = steps
       self.learningRate = learningRate
       self.batch = batch
+      self.untilLoss = untilLoss
+    }
+  }
+
+  /// What the fine-tuning changes.
+  public struct LowRank: Equatable, Sendable {
+    public var tune: Tuning?
+    public var rank: Int?
+    /// Whether the residual blocks' convolutions are changed too.
+    public var convolutions: Bool?
+
+    public init(tune: Tuning? = nil, rank: Int? = nil, convolutions: Bool? = nil) {
+      self.tune = tune
+      self.rank = rank
+      self.convolutions = convolutions
     }
   }
 
@@ -70,18 +103,20 @@ public struct EditRequest: Equatable, Sendable {
   public struct Generation: Equatable, Sendable {
     public var alphas: [Double]?
     public var seeds: [UInt64]?
+    public var sampler: SamplingMethod?
     public var steps: Int?
     public var guidanceScale: Double?
     public var guidanceCourse: GuidanceCourse?
     public var start: SamplingStart?
 
     public init(
-      alphas: [Double]? = nil, seeds: [UInt64]? = nil, steps: Int? = nil,
-      guidanceScale: Double? = nil, guidanceCourse: GuidanceCourse? = nil,
+      alphas: [Double]? = nil, seeds: [UInt64]? = nil, sampler: SamplingMethod? = nil,
+      steps: Int? = nil, guidanceScale: Double? = nil, guidanceCourse: GuidanceCourse? = nil,
       start: SamplingStart? = nil
     ) {
       self.alphas = alphas
       self.seeds = seeds
+      self.sampler = sampler
       self.steps = steps
       self.guidanceScale = guidanceScale
       self.guidanceCourse = guidanceCourse
@@ -99,6 +134,8 @@ public struct EditRequest: Equatable, Sendable {
   public var size: PictureSize?
   public var embedding = Training()
   public var finetune = Training()
+  /// Keys of `finetune` as well.
+  public var lowRank = LowRank()
   public var generate = Generation()
 
   public init() {}
@@ -135,22 +172,30 @@ extension EditRequest {
   }
 
   private mutating func readSections(of top: SettingsMapping) throws {
-    func training(_ key: String) throws -> Training {
-      guard let section = try top.section(key, keys: ["steps", "learning-rate", "batch"]) else {
-        return Training()
-      }
+    let keys = ["steps", "learning-rate", "batch", "until-loss"]
+    func training(_ section: SettingsMapping?) throws -> Training {
+      guard let section else { return Training() }
       return Training(
         steps: try section.whole("steps", .steps),
         learningRate: try section.number("learning-rate", .learningRate),
-        batch: try section.whole("batch", .batch))
+        batch: try section.whole("batch", .batch),
+        untilLoss: try section.number("until-loss", .untilLoss))
     }
-    embedding = try training("embedding")
-    finetune = try training("finetune")
-    let keys = ["alphas", "seeds", "steps", "guidance-scale", "guidance-course", "start"]
-    if let section = try top.section("generate", keys: keys) {
+    embedding = try training(top.section("embedding", keys: keys))
+    let lowRankKeys = ["tune", "rank", "lora-convolutions"]
+    let section = try top.section("finetune", keys: keys + lowRankKeys)
+    finetune = try training(section)
+    lowRank = LowRank(
+      tune: try section?.choice("tune"), rank: try section?.whole("rank", .rank),
+      convolutions: try section?.truth("lora-convolutions"))
+    let generateKeys = [
+      "alphas", "seeds", "sampler", "steps", "guidance-scale", "guidance-course", "start",
+    ]
+    if let section = try top.section("generate", keys: generateKeys) {
       generate = Generation(
         alphas: try section.numbers("alphas", .alphas),
         seeds: try section.seeds("seeds", .seeds),
+        sampler: try section.choice("sampler"),
         steps: try section.whole("steps", .samplingSteps),
         guidanceScale: try section.number("guidance-scale", .guidanceScale),
         guidanceCourse: try section.choice("guidance-course"),

@@ -11,18 +11,39 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   public var learningRate: Double
   /// How many timesteps, drawn stratified, a step takes.
   public var batch: Int
+  /// The mean of the newest 50 losses at which the training ends before its last step; where absent, it goes to the last.
+  public var untilLoss: Double?
+  /// What is trained instead of all weights; absent for all of them, and for the embedding.
+  public var lora: LoRASettings?
 
   enum CodingKeys: String, CodingKey {
     case steps
     case learningRate = "learning-rate"
     case batch
+    case untilLoss = "until-loss"
+    case lora
   }
+
+  /// Whether the losses of the steps done leave nothing to train.
+  func isDone(_ losses: [Float]) -> Bool {
+    losses.count >= steps || lossGoal?.isReached(by: losses) ?? false
+  }
+
+  var lossGoal: LossGoal? { untilLoss.map { LossGoal(loss: $0) } }
+}
+
+/// Settings of a change of low rank.
+public struct LoRASettings: Codable, Equatable, Sendable {
+  public var rank = 8
+  /// Whether the residual blocks' convolutions are changed beside the attentions' projections.
+  public var convolutions = false
 }
 
 /// Settings of the sweep over alphas and seeds.
 public struct GenerateSettings: Codable, Equatable, Sendable {
   public var alphas: [Double]
   public var seeds: [UInt64]
+  public var sampler: SamplingMethod
   /// Steps of the sampler.
   public var steps: Int
   /// The weight of classifier-free guidance; 1 is the model's own prediction.
@@ -31,7 +52,7 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
   public var start: SamplingStart
 
   enum CodingKeys: String, CodingKey {
-    case alphas, seeds, steps
+    case alphas, seeds, sampler, steps
     case guidanceScale = "guidance-scale"
     case guidanceCourse = "guidance-course"
     case start
@@ -43,6 +64,21 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
     case .constant: guidanceScale
     case .rising: 1 + (guidanceScale - 1) * min(max(alpha, 0), 1)
     }
+  }
+}
+
+extension GenerateSettings {
+  /// Settings of files that were saved before there was a choice of samplers are DDIM's.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      alphas: try values.decode([Double].self, forKey: .alphas),
+      seeds: try values.decode([UInt64].self, forKey: .seeds),
+      sampler: try values.decodeIfPresent(SamplingMethod.self, forKey: .sampler) ?? .ddim,
+      steps: try values.decode(Int.self, forKey: .steps),
+      guidanceScale: try values.decode(Double.self, forKey: .guidanceScale),
+      guidanceCourse: try values.decode(GuidanceCourse.self, forKey: .guidanceCourse),
+      start: try values.decode(SamplingStart.self, forKey: .start))
   }
 }
 
@@ -78,15 +114,34 @@ public struct EditSettings: Codable, Equatable, Sendable {
     guard let prompt = flags.prompt ?? request.prompt ?? saved?.prompt else {
       throw EditingError(.usage, "no sentence: give one with --prompt or in the request")
     }
+    var lowRank: [EditRequest.LowRank] = []
     if let saved {
       self = saved
     } else {
       let base = try flags.base ?? request.base ?? DefaultBase.locate()
       self.init(published: image, prompt: prompt, base: base)
-      apply(try EditRequest(defaultsOfBase: base))
+      let defaults = try EditRequest(defaultsOfBase: base)
+      apply(defaults)
+      lowRank.append(defaults.lowRank)
     }
     apply(request)
     apply(flags)
+    apply(lowRank + [request.lowRank, flags.lowRank])
+    guard finetune.lora != nil || (flags.lowRank.rank == nil && flags.lowRank.convolutions == nil)
+    else {
+      throw EditingError(
+        .usage, "--rank and --lora-convolutions: found --tune all, wanted --tune lora with them")
+    }
+  }
+
+  /// Takes over what is to be tuned, from weak to strong. A rank counts wherever it stands, and only with LoRA.
+  private mutating func apply(_ lowRank: [EditRequest.LowRank]) {
+    let saved = finetune.lora
+    let tune = lowRank.compactMap(\.tune).last ?? (saved == nil ? .all : .lora)
+    var settings = saved ?? LoRASettings()
+    settings.rank = lowRank.compactMap(\.rank).last ?? settings.rank
+    settings.convolutions = lowRank.compactMap(\.convolutions).last ?? settings.convolutions
+    finetune.lora = tune == .lora ? settings : nil
   }
 
   /// The defaults published for Stable Diffusion: Imagic's rates (Kawar et al. 2023, section 4) as its public
@@ -101,8 +156,8 @@ public struct EditSettings: Codable, Equatable, Sendable {
     embedding = TrainingSettings(steps: 1000, learningRate: 2e-3, batch: 1)
     finetune = TrainingSettings(steps: 1500, learningRate: 5e-7, batch: 1)
     generate = GenerateSettings(
-      alphas: [0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1], seeds: [0], steps: 50, guidanceScale: 3,
-      guidanceCourse: .constant, start: .noise)
+      alphas: [0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1], seeds: [0], sampler: .ddim, steps: 50,
+      guidanceScale: 3, guidanceCourse: .constant, start: .noise)
   }
 
   /// Takes over every setting that `request` has.
@@ -117,6 +172,7 @@ public struct EditSettings: Codable, Equatable, Sendable {
     finetune.apply(request.finetune)
     generate.alphas = request.generate.alphas ?? generate.alphas
     generate.seeds = request.generate.seeds ?? generate.seeds
+    generate.sampler = request.generate.sampler ?? generate.sampler
     generate.steps = request.generate.steps ?? generate.steps
     generate.guidanceScale = request.generate.guidanceScale ?? generate.guidanceScale
     generate.guidanceCourse = request.generate.guidanceCourse ?? generate.guidanceCourse
@@ -129,6 +185,7 @@ extension TrainingSettings {
     steps = request.steps ?? steps
     learningRate = request.learningRate ?? learningRate
     batch = request.batch ?? batch
+    untilLoss = request.untilLoss ?? untilLoss
   }
 }
 

@@ -104,12 +104,11 @@ public enum EmbeddingStage {
     }
 
     func perform() throws {
-      let steps = settings.embedding.steps
-      if let saved, saved.header.step >= steps {
-        try training.finish(saved.header, asked: steps, more: []) { header in
+      if let saved, settings.embedding.isDone(saved.losses) {
+        try training.finish(saved.header, asked: settings.embedding, more: []) { header in
           var complete = saved
           complete.header = header
-          complete.header.settings.embedding.steps = header.steps
+          complete.header.settings.embedding.steps = max(settings.embedding.steps, header.step)
           return try complete.save(to: path)
         }
         return
@@ -125,10 +124,10 @@ public enum EmbeddingStage {
         learningRate: settings.embedding.learningRate, embedding: saved?.optimized ?? target,
         step: saved?.header.step ?? 0, moments: saved?.moments)
       if run.isDry {
-        training.plan(steps: steps, step: trainer.step)
+        training.plan(steps: settings.embedding.steps, step: trainer.step)
         return
       }
-      try training.train(steps: steps, step: trainer.step) { header, losses in
+      try training.train(settings.embedding, step: trainer.step) { header, losses in
         try EmbeddingCheckpoint(
           header: header, target: target, optimized: trainer.embedding, moments: trainer.moments,
           losses: losses, picture: picture

@@ -12,9 +12,24 @@ enum Export {
   static func checkPlace(_ path: String) throws {
     guard !FileManager.default.fileExists(atPath: path) else {
       throw EditingError(
-        .cannotCreate, "\(path): is there already, wanted a place for a new folder")
+        .cannotCreate, "\(path): is there already, wanted a place for something new")
     }
     try RunFolder(path: URL(fileURLWithPath: path).deletingLastPathComponent().path).create()
+  }
+
+  /// Writes LoRA as one file that diffusers loads by `pipe.load_lora_weights`, with peft's names and, as it says nothing of
+  /// an alpha, one that equals the rank.
+  /// - Parameter weights: by the names and in the shapes of ``LoRA``.
+  /// - Throws: `LoadingError`; nothing is left at the place then.
+  static func write(lora weights: [String: Tensor], to path: String) throws {
+    let renamed = Dictionary(
+      uniqueKeysWithValues: weights.map { name, tensor in
+        let parts = name.split(separator: "/")
+        return ("unet.\(parts[0]).lora_\(parts[1] == "down" ? "A" : "B").weight", tensor)
+      })
+    try SafetensorsWriter.write(renamed.mapValues(\.shape), to: URL(fileURLWithPath: path)) {
+      renamed[$0]!
+    }
   }
 
   /// Writes a folder that holds the base's other parts and these weights. It is made beside its place and renamed when

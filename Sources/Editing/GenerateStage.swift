@@ -59,7 +59,10 @@ public enum GenerateStage {
       let baseDigest = try base.digest()
       self.baseDigest = baseDigest
       try run.checkBasis(embedding, settings: settings, baseDigest: baseDigest)
-      _ = try base.schedule.timesteps(settings.generate.steps)
+      switch settings.generate.sampler {
+      case .ddim: _ = try base.schedule.timesteps(settings.generate.steps)
+      case .dpmSolver: _ = try base.schedule.solverTimesteps(settings.generate.steps)
+      }
       let weightsDigest = weights.digest ?? ""
       // Started from the photograph, all seeds would give the same picture.
       let seeds: [UInt64?] =
@@ -69,7 +72,9 @@ public enum GenerateStage {
           Edit(
             alpha: alpha, seed: seed, path: run.folder.edit(alpha: alpha, seed: seed),
             notes: EditNotes(
-              alpha: alpha, seed: seed, prompt: settings.prompt, steps: settings.generate.steps,
+              alpha: alpha, seed: seed, prompt: settings.prompt,
+              sampler: settings.generate.sampler == .ddim ? nil : settings.generate.sampler,
+              steps: settings.generate.steps,
               guidanceScale: settings.generate.guidanceScale(at: alpha),
               start: settings.generate.start,
               weights: weightsDigest, base: baseDigest))
@@ -167,13 +172,12 @@ public enum GenerateStage {
     private mutating func sampler() throws -> Sampler {
       let unconditional = try base.embeddings(of: [""]).tensor
       let unet = try base.folder.unet()
-      try unet.load(weights.weights, from: run.folder.weights)
+      try unet.load(weights, from: run.folder.weights)
       weights.weights = [:]
       StoragePool.shared.trim()
       return Sampler(
-        unet: unet, schedule: base.schedule, steps: settings.generate.steps,
-        guidanceScale: 1,
-        unconditional: unconditional)
+        unet: unet, schedule: base.schedule, method: settings.generate.sampler,
+        steps: settings.generate.steps, guidanceScale: 1, unconditional: unconditional)
     }
 
     /// `alpha * target + (1 - alpha) * optimised`, `[1, tokens, width]`.
@@ -213,9 +217,14 @@ public enum GenerateStage {
         }
       let start =
         settings.generate.start == .inversion ? "from the photograph's inversion" : "from noise"
+      let method =
+        switch settings.generate.sampler {
+        case .ddim: ""
+        case .dpmSolver: "of DPM-Solver++ "
+        }
       let sheet = ContactSheet(
         prompt: settings.prompt,
-        detail: "\(settings.generate.steps) steps \(start), \(guidance)",
+        detail: "\(settings.generate.steps) steps \(method)\(start), \(guidance)",
         photograph: embedding.picture, alphas: settings.generate.alphas, rows: rows)
       let bytes = try sheet.render().png(text: [
         PNGText("Software", EditNotes.software), PNGText("Description", settings.prompt),

@@ -1,7 +1,7 @@
 // What the two later stages have in common: they go by what the first one saved.
 
 import Foundation
-import Models
+import Layers
 import Tensors
 
 extension StageRun {
@@ -50,8 +50,8 @@ extension StageRun {
 
   /// Refuses a run that can't fit into the memory there is.
   /// - Throws: `EditingError`, `internalError`.
-  func checkMemory(for unet: UNet2DConditionModel) throws {
-    let weights = unet.parameters.reduce(0) { $0 + $1.value.count } * 4
+  func checkMemory(toTrain parameters: [Parameter]) throws {
+    let weights = parameters.reduce(0) { $0 + $1.value.count } * 4
     // Adam's two moments are still to come, and a save holds the weights once more, in the layout of disk.
     let needed = 3 * weights
     guard let available = Resources.availableMemory, available < needed else { return }

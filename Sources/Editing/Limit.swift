@@ -12,6 +12,7 @@ public struct Limit<Value>: Sendable {
 extension Limit<Int> {
   public static let steps = whole(1...10_000_000)
   public static let batch = whole(1...1024)
+  public static let rank = whole(1...1024)
   public static let samplingSteps = whole(1...1000)
   public static let pictureSide = whole(8...8192)
   public static let threads = whole(1...1024)
@@ -34,6 +35,8 @@ extension Limit<Double> {
   public static let learningRate = Limit(wanted: "a number above 0 and at most 1") {
     $0 > 0 && $0 <= 1
   }
+  /// No loss is below 0, so 0 is for none.
+  public static let untilLoss = Limit(wanted: "a number from 0 to 1000") { $0 >= 0 && $0 <= 1000 }
   public static let guidanceScale = Limit(wanted: "a number from 0 to 100") {
     $0 >= 0 && $0 <= 100
   }

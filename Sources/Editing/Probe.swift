@@ -145,8 +145,9 @@ public enum Probe {
         ? states
         : try hiddenStates("/sampler/unconditional_hidden_states", batch: batch, of: unet)
       let sampler = Sampler(
-        unet: unet, schedule: base.schedule, steps: try input.integer("steps", of: "/sampler"),
-        guidanceScale: scale, unconditional: unconditional)
+        unet: unet, schedule: base.schedule, method: .ddim,
+        steps: try input.integer("steps", of: "/sampler"), guidanceScale: scale,
+        unconditional: unconditional)
       let latent = try sampler.latent(from: noise, embedding: states) {}
       output.datasets["/sampler/latents"] = .floats(latent.channelsFirst())
     }

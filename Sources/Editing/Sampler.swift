@@ -9,6 +9,7 @@ import Tensors
 struct Sampler {
   let unet: UNet2DConditionModel
   let schedule: NoiseSchedule
+  let method: SamplingMethod
   var steps: Int
   var guidanceScale: Double
   /// The embedding of no sentence, `[1, tokens, width]`.
@@ -22,20 +23,31 @@ struct Sampler {
   /// - Throws: `ScheduleError`, and what `afterStep` throws.
   func latent(from noise: Tensor, embedding: Tensor, afterStep: () throws -> Void) throws -> Tensor
   {
-    try finish(
-      ddim(
-        from: noise, schedule: schedule, steps: steps,
-        denoise: denoiser(embedding, unconditional: unconditional)),
-      afterStep)
+    let denoise = denoiser(embedding, unconditional: unconditional)
+    let walk =
+      switch method {
+      case .ddim: try ddim(from: noise, schedule: schedule, steps: steps, denoise: denoise)
+      case .dpmSolver:
+        try dpmSolver(from: noise, schedule: schedule, steps: steps, denoise: denoise)
+      }
+    return try finish(walk, afterStep)
   }
 
-  /// The noise that the sampling without guidance takes back to `latent`.
+  /// The noise that the sampling without guidance takes back to `latent`: that of DDIM through the sampler's timesteps.
   func inversion(of latent: Tensor, embedding: Tensor, afterStep: () throws -> Void) throws
     -> Tensor
   {
-    try finish(
-      ddimInversion(
-        of: latent, schedule: schedule, steps: steps, denoise: prediction(embedding)), afterStep)
+    let denoise = prediction(embedding)
+    let walk =
+      switch method {
+      case .ddim:
+        try ddimInversion(of: latent, schedule: schedule, steps: steps, denoise: denoise)
+      case .dpmSolver:
+        ddimInversion(
+          of: latent, schedule: schedule, through: try schedule.solverTimesteps(steps),
+          denoise: denoise)
+      }
+    return try finish(walk, afterStep)
   }
 
   private func finish(_ trajectory: Trajectory, _ afterStep: () throws -> Void) throws -> Tensor {

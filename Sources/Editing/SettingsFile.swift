@@ -123,6 +123,12 @@ struct SettingsMapping {
     try value(key, .seed) { Self.plain($0).flatMap { UInt64($0) } }
   }
 
+  func truth(_ key: String) throws -> Bool? {
+    try value(key, Limit(wanted: "true or false") { _ in true }) {
+      Self.plain($0).flatMap { Bool($0) }
+    }
+  }
+
   func numbers(_ key: String, _ limit: Limit<[Double]>) throws -> [Double]? {
     try value(key, limit) { Self.list($0, Self.number) }
   }

@@ -15,6 +15,8 @@ struct TrainingLoop {
   let stage: Stage
   /// Steps to have done in the end.
   let steps: Int
+  /// What ends the training before that.
+  var goal: LossGoal?
   /// Seconds from the end of a save to the next; nil for a minute, or ten times what the last save took where that is
   /// longer: the weights of a large model take a minute to save by themselves.
   let saveInterval: Double?
@@ -22,7 +24,7 @@ struct TrainingLoop {
   let shouldStop: () -> Bool
   var clock: () -> Double = { Resources.seconds }
 
-  /// Trains until `steps` are done or the run is told to stop.
+  /// Trains until `steps` are done, the goal is reached or the run is told to stop.
   /// - Parameters:
   ///   - losses: the losses of the steps done so far; those of this run are added.
   ///   - step: trains one step, whose number counts from 0, and gives its loss.
@@ -34,7 +36,7 @@ struct TrainingLoop {
   ) throws -> Outcome {
     var lastSave = clock()
     var saveDuration = 0.0
-    while losses.count < steps {
+    while losses.count < steps, !isGoalReached(losses) {
       if shouldStop() {
         // Before the first step there is nothing to save.
         if !losses.isEmpty { try save(losses, false) }
@@ -53,7 +55,7 @@ struct TrainingLoop {
         .progress(
           StageProgress(stage: stage, step: losses.count, steps: steps, loss: Double(loss))))
       let interval = saveInterval ?? max(60, 10 * saveDuration)
-      if losses.count < steps, clock() - lastSave >= interval {
+      if losses.count < steps, !isGoalReached(losses), clock() - lastSave >= interval {
         let began = clock()
         try save(losses, false)
         lastSave = clock()
@@ -63,4 +65,6 @@ struct TrainingLoop {
     try save(losses, true)
     return .complete
   }
+
+  private func isGoalReached(_ losses: [Float]) -> Bool { goal?.isReached(by: losses) ?? false }
 }

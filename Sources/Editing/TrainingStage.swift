@@ -16,61 +16,76 @@ struct TrainingStage {
   /// The losses of the steps that are saved; empty for a run from the beginning.
   let savedLosses: [Float]
 
-  /// Ends a run that has nothing to train: its checkpoint has all the steps, or more than are wanted now.
+  /// Ends a run that has nothing to train: its checkpoint has all the steps, or more than are wanted now, or has reached
+  /// the loss that is wanted now.
   /// - Parameters:
   ///   - saved: what the checkpoint says.
-  ///   - asked: how many steps are wanted.
+  ///   - asked: what is wanted.
   ///   - more: what else the run leaves.
   ///   - save: saves the checkpoint with another header.
   func finish(
-    _ saved: CheckpointHeader, asked: Int, more: [String], save: (CheckpointHeader) throws -> String
+    _ saved: CheckpointHeader, asked: TrainingSettings, more: [String],
+    save: (CheckpointHeader) throws -> String
   ) throws {
     if !saved.isComplete && !run.isDry {
       // It was begun with more steps in mind.
-      var header = saved
-      header.steps = saved.step
-      header.isComplete = true
+      var header = header(saved.step)
+      header.complete()
       enter(header, digest: try save(header), seconds: 0)
     }
     run.report(
       .note(
-        asked < saved.step
-          ? "\(path) is complete: it has \(saved.step) steps, and \(asked) were asked for"
-          : "\(path) is complete"))
+        asked.steps < saved.step
+          ? "\(path) is complete: it has \(saved.step) steps, and \(asked.steps) were asked for"
+          : "\(path) is complete" + (whyEarly(savedLosses, asked).map { ": \($0)" } ?? "")))
     tellResult(files: [path] + more, steps: saved.step, seconds: 0)
   }
 
-  /// Trains to the last step and saves.
+  /// Why the training ended before its last step; nil where it did not.
+  private func whyEarly(_ losses: [Float], _ asked: TrainingSettings) -> String? {
+    guard losses.count < asked.steps, let goal = asked.lossGoal,
+      let mean = LossGoal.mean(losses)
+    else { return nil }
+    return "after \(losses.count) of \(asked.steps) steps, the mean of the last "
+      + "\(LossGoal.window) losses is \(mean.formatted(.number.precision(.significantDigits(4)))), "
+      + "and until \(goal.loss) was asked for"
+  }
+
+  /// Trains to the last step, or to the loss that is wanted, and saves.
   /// - Parameters:
-  ///   - steps: how many there are to be in all.
+  ///   - asked: how many steps there are to be in all, and what ends them before.
   ///   - step: trains one step, whose number counts from 0, and gives its loss.
   ///   - save: saves what was reached and gives the file's digest.
   ///   - more: what is left to do then, and the files that it leaves.
   /// - Throws: `EditingError`, `stopped`, where the run was told to stop, after it has saved.
   func train(
-    steps: Int, step: (Int) throws -> Float,
+    _ asked: TrainingSettings, step: (Int) throws -> Float,
     save: (CheckpointHeader, [Float]) throws -> String, more: () throws -> [String] = { [] }
   ) throws {
     if run.restarts { try AtomicFile.keepPrevious(path) }
     let began = Resources.seconds
     var losses = savedLosses
     if !losses.isEmpty { run.report(.note("\(path): going on from step \(losses.count)")) }
-    var digest: String?
+    var written: (header: CheckpointHeader, digest: String)?
     let loop = TrainingLoop(
-      stage: stage, steps: steps, saveInterval: run.checkpointInterval, report: run.report,
+      stage: stage, steps: asked.steps, goal: asked.lossGoal, saveInterval: run.checkpointInterval,
+      report: run.report,
       shouldStop: run.shouldStop)
-    let outcome = try loop.run(losses: &losses, step: step) { losses, _ in
+    let outcome = try loop.run(losses: &losses, step: step) { losses, complete in
       // Told to stop before a step of its own, a run has nothing newer than the file.
       guard losses.count > savedLosses.count else { return }
-      digest = try save(header(losses.count), losses)
+      var header = header(losses.count)
+      if complete { header.complete() }
+      written = (header, try save(header, losses))
       run.report(.saved(file: path, step: losses.count))
     }
     let seconds = Resources.seconds - began
-    if let digest { enter(header(losses.count), digest: digest, seconds: seconds) }
+    if let written { enter(written.header, digest: written.digest, seconds: seconds) }
     guard outcome == .complete else {
       throw run.stopped(
         losses.isEmpty ? "before the first step" : "after step \(losses.count), saved in \(path)")
     }
+    if let why = whyEarly(losses, asked) { run.report(.note("complete: \(why)")) }
     tellResult(files: [path] + (try more()), steps: losses.count, seconds: seconds)
   }
 

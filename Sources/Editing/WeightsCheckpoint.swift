@@ -2,7 +2,6 @@
 
 import Checkpoints
 import Layers
-import Models
 import Tensors
 
 /// The content of weights.h5.
@@ -12,7 +11,8 @@ struct WeightsCheckpoint {
   var header: CheckpointHeader
   /// The digest of the embeddings that the model is tuned to, `EmbeddingCheckpoint.digest`.
   var embeddingDigest: String
-  /// The denoiser's weights by diffusers' names, in diffusers' shapes.
+  /// The denoiser's weights by diffusers' names, in diffusers' shapes; or, by the settings, those of LoRA alone, by the
+  /// names and in the shapes of ``LoRA``.
   var weights: [String: Tensor]
   /// Adam's running moments of the gradient by the same names, in the shapes that the program computes with.
   var moments: [String: Adam.Moments]
@@ -21,14 +21,13 @@ struct WeightsCheckpoint {
   /// The SHA-256 of the file that this was read from; nil where it was not read from one.
   var digest: String?
 
-  /// - Parameter unet: the denoiser whose weights are saved, one converted at a time; nil for those that this has.
+  /// - Parameter parameters: what is saved beside the weights that this has, one converted at a time.
   /// - Returns: the SHA-256 of the file.
   /// - Throws: `StoreError`; what was at `path` is then still there. `EditingError`, `internalError`, where the state
   ///   holds something that is not a finite number.
   @discardableResult func save(
-    to path: String, weightsOf unet: UNet2DConditionModel? = nil
+    to path: String, weightsOf parameters: [Parameter] = []
   ) throws -> String {
-    let parameters = unet?.parameters ?? []
     let values = parameters.map { ($0.name, $0.value) } + Array(weights)
     for (name, tensor) in values where !tensor.isFinite {
       throw EditingError(
@@ -45,7 +44,7 @@ struct WeightsCheckpoint {
       for (name, tensor) in tensors { file.datasets["\(group)/\(name)"] = .floats(tensor) }
     }
     for parameter in parameters {
-      file.datasets["/unet/\(parameter.name)"] = .deferredFloats(
+      file.datasets["\(header.weightsGroup)/\(parameter.name)"] = .deferredFloats(
         shape: parameter.storedShape, make: parameter.storedValueMaker)
     }
     return try file.save(to: path)
@@ -53,10 +52,15 @@ struct WeightsCheckpoint {
 
   private var groups: [(path: String, tensors: [String: Tensor])] {
     [
-      ("/unet", weights), ("/optimizer/first_moment", moments.mapValues(\.mean)),
+      (header.weightsGroup, weights), ("/optimizer/first_moment", moments.mapValues(\.mean)),
       ("/optimizer/second_moment", moments.mapValues(\.variance)),
     ]
   }
+}
+
+extension CheckpointHeader {
+  /// Where the file has the weights.
+  fileprivate var weightsGroup: String { settings.finetune.lora == nil ? "/unet" : "/lora" }
 }
 
 extension WeightsCheckpoint {
@@ -72,7 +76,7 @@ extension WeightsCheckpoint {
     }
     header = try CheckpointHeader(file, format: Self.format)
     embeddingDigest = try file.string("embedding_digest")
-    weights = try tensors("/unet")
+    weights = try tensors(header.weightsGroup)
     let variances = try tensors("/optimizer/second_moment")
     moments = try Dictionary(
       uniqueKeysWithValues: tensors("/optimizer/first_moment").compactMap { name, mean in

@@ -11,13 +11,15 @@ public enum WeightsStage {
   private static let stage = Stage.modelFinetune
 
   /// Runs the stage, from what is saved or anew, to its end.
-  /// - Parameter export: where to write the base with the tuned denoiser as a diffusers folder; nil for nowhere.
+  /// - Parameters:
+  ///   - export: where to write the base with the tuned denoiser as a diffusers folder; nil for nowhere.
+  ///   - exportLoRA: where to write what LoRA has learned as a safetensors file of peft's names; nil for nowhere.
   /// - Throws: an error whose exit code `ExitStatus(of:)` tells; `EditingError`, `stopped`, where the run was told to
   ///   stop, after it has saved.
-  public static func run(_ run: StageRun, export: String? = nil) throws {
-    if let export, !run.isDry { try Export.checkPlace(export) }
+  public static func run(_ run: StageRun, export: String? = nil, exportLoRA: String? = nil) throws {
+    if !run.isDry { for place in [export, exportLoRA] { try place.map(Export.checkPlace) } }
     try run.alone {
-      var work = try Work(run, export: export)
+      var work = try Work(run, export: export, exportLoRA: exportLoRA)
       try work.perform()
     }
   }
@@ -37,6 +39,7 @@ public enum WeightsStage {
   private struct Work {
     let run: StageRun
     let export: String?
+    let exportLoRA: String?
     let path: String
     let embedding: EmbeddingCheckpoint
     /// What to go on from.
@@ -45,9 +48,10 @@ public enum WeightsStage {
     let settings: EditSettings
     let baseDigest: String
 
-    init(_ run: StageRun, export: String?) throws {
+    init(_ run: StageRun, export: String?, exportLoRA: String?) throws {
       self.run = run
       self.export = export
+      self.exportLoRA = exportLoRA
       path = run.folder.weights
       embedding = try run.completeEmbedding()
       saved =
@@ -57,6 +61,10 @@ public enum WeightsStage {
       base = try Base(path: settings.base)
       baseDigest = try base.digest()
       try run.checkBasis(embedding, settings: settings, baseDigest: baseDigest)
+      guard exportLoRA == nil || settings.finetune.lora != nil else {
+        throw EditingError(
+          .usage, "--export-lora: found all weights tuned, wanted --tune lora with it")
+      }
       if let saved {
         try StageIdentity.check(
           saved: Self.identity(saved.header, saved.embeddingDigest),
@@ -81,6 +89,7 @@ public enum WeightsStage {
           ("seed", "\(header.settings.seed)"),
           ("learning rate", "\(header.settings.finetune.learningRate)"),
           ("batch", "\(header.settings.finetune.batch)"),
+          ("tune", header.settings.finetune.lora?.description ?? "all"),
         ])
     }
 
@@ -98,14 +107,13 @@ public enum WeightsStage {
     }
 
     mutating func perform() throws {
-      let steps = settings.finetune.steps
-      if let saved, saved.header.step >= steps {
+      if let saved, settings.finetune.isDone(saved.losses) {
         try training.finish(
-          saved.header, asked: steps, more: run.isDry ? [] : write(saved.weights)
+          saved.header, asked: settings.finetune, more: run.isDry ? [] : write(saved.weights)
         ) { header in
           var complete = saved
           complete.header = header
-          complete.header.settings.finetune.steps = header.steps
+          complete.header.settings.finetune.steps = max(settings.finetune.steps, header.step)
           return try complete.save(to: path)
         }
         return
@@ -116,33 +124,41 @@ public enum WeightsStage {
         of: try base.latent(of: embedding.picture), schedule: base.schedule,
         size: settings.finetune.batch, seed: settings.seed, stage: stage)
       let unet = try base.folder.unet()
-      if let saved { try unet.load(saved.weights, from: path) }
-      let moments = try checkedMoments(of: unet)
+      let tuned = unet.tunedParameters(settings)
+      if let saved { try tuned.load(saved.weights, from: path) }
+      let moments = try checkedMoments(of: tuned)
       saved?.weights = [:]
       saved?.moments = [:]
       StoragePool.shared.trim()
-      try run.checkMemory(for: unet)
+      try run.checkMemory(toTrain: tuned)
+      if settings.finetune.lora != nil, settings.finetune.learningRate < 1e-5 {
+        run.report(
+          .warning(
+            "a learning rate of \(settings.finetune.learningRate) hardly moves LoRA, 1e-4 to 1e-3 "
+              + "is usual: give one with --learning-rate"))
+      }
       let trainer = WeightsTrainer(
-        unet: unet, batches: batches, learningRate: settings.finetune.learningRate,
-        embedding: embedding.optimized, step: saved?.header.step ?? 0, moments: moments)
+        unet: unet, parameters: tuned, batches: batches,
+        learningRate: settings.finetune.learningRate, embedding: embedding.optimized,
+        step: saved?.header.step ?? 0, moments: moments)
       if run.isDry {
-        training.plan(steps: steps, step: trainer.step)
+        training.plan(steps: settings.finetune.steps, step: trainer.step)
         return
       }
-      try training.train(steps: steps, step: trainer.step) { header, losses in
+      try training.train(settings.finetune, step: trainer.step) { header, losses in
         try WeightsCheckpoint(
           header: header, embeddingDigest: embedding.digest, weights: [:],
           moments: trainer.moments, losses: losses
-        ).save(to: path, weightsOf: unet)
+        ).save(to: path, weightsOf: tuned)
       } more: {
-        try write(unet.storedWeights)
+        try write(tuned.storedValues)
       }
     }
 
-    /// The saved state of Adam, which has to fit the denoiser.
-    private func checkedMoments(of unet: UNet2DConditionModel) throws -> [String: Adam.Moments] {
+    /// The saved state of Adam, which has to fit what is tuned.
+    private func checkedMoments(of tuned: [Parameter]) throws -> [String: Adam.Moments] {
       guard let saved else { return [:] }
-      for parameter in unet.parameters {
+      for parameter in tuned {
         let found = saved.moments[parameter.name]
         let shapes = [found?.mean.shape, found?.variance.shape]
         guard shapes == [parameter.value.shape, parameter.value.shape] else {
@@ -155,36 +171,68 @@ public enum WeightsStage {
       return saved.moments
     }
 
-    /// Writes the folder that was asked for, if one was, and gives its path.
+    /// Writes the folder and the file that were asked for, if any were, and gives their paths.
+    /// - Parameter weights: of what is tuned; made where something is to be written.
     private func write(_ weights: @autoclosure () -> [String: Tensor]) throws -> [String] {
-      guard let export else { return [] }
-      try Export.write(weights(), of: base.path, to: export)
-      return [export]
+      if let exportLoRA { try Export.write(lora: weights(), to: exportLoRA) }
+      if let export { try Export.write(whole(weights()), of: base.path, to: export) }
+      return [export, exportLoRA].compactMap { $0 }
+    }
+
+    /// All weights of the denoiser.
+    private func whole(_ weights: [String: Tensor]) throws -> [String: Tensor] {
+      guard settings.finetune.lora != nil else { return weights }
+      let unet = try base.folder.unet()
+      try unet.tunedParameters(settings).load(weights, from: path)
+      unet.mergeLoRA()
+      return unet.parameters.storedValues
     }
   }
 }
 
+extension LoRASettings: CustomStringConvertible {
+  public var description: String {
+    "lora of rank \(rank)" + (convolutions ? " with convolutions" : "")
+  }
+}
+
 extension UNet2DConditionModel {
-  /// All parameters in the layout of disk.
-  var storedWeights: [String: Tensor] {
-    Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.storedValue) })
+  /// The parameters that the fine-tuning changes: its own, or those of LoRA, which is laid over it here.
+  func tunedParameters(_ settings: EditSettings) -> [Parameter] {
+    guard let lora = settings.finetune.lora else { return parameters }
+    return addLoRA(rank: lora.rank, convolutions: lora.convolutions, seed: settings.seed)
+      .flatMap(\.parameters)
   }
 
-  /// Takes parameters in the layout of disk, all of them and no others.
+  /// Takes what a fine-tuning has reached.
+  /// - Throws: `EditingError`, `badData`.
+  func load(_ checkpoint: WeightsCheckpoint, from path: String) throws {
+    try tunedParameters(checkpoint.header.settings).load(checkpoint.weights, from: path)
+    mergeLoRA()
+  }
+}
+
+extension [Parameter] {
+  /// All of them in the layout of disk.
+  var storedValues: [String: Tensor] {
+    Dictionary(uniqueKeysWithValues: map { ($0.name, $0.storedValue) })
+  }
+
+  /// Takes values in the layout of disk, all of them and no others.
   /// - Throws: `EditingError`, `badData`.
   func load(_ weights: [String: Tensor], from path: String) throws {
-    for parameter in parameters {
+    for parameter in self {
       guard let tensor = weights[parameter.name], tensor.shape == parameter.storedShape else {
         let found = weights[parameter.name].map { "the shape \($0.shape)" } ?? "none"
         throw EditingError(
           .badData,
-          "\(path): /unet/\(parameter.name): found \(found), wanted the shape "
+          "\(path): the weights \(parameter.name): found \(found), wanted the shape "
             + "\(parameter.storedShape)")
       }
       parameter.load(tensor)
     }
-    guard weights.count == parameters.count else {
-      let known = Set(parameters.map(\.name))
+    guard weights.count == count else {
+      let known = Set(map(\.name))
       let left = weights.keys.filter { !known.contains($0) }.sorted()
       throw EditingError(
         .badData, "\(path): found \(left[0]), which the base's denoiser does not have")

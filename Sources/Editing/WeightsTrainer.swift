@@ -14,19 +14,20 @@ struct WeightsTrainer {
   private let context: Variable
 
   /// - Parameters:
+  ///   - parameters: those of the denoiser that move.
   ///   - embedding: the optimised one, `[tokens, width]`.
   ///   - step: how many steps the moments have seen.
   ///   - moments: Adam's state by the parameters' names; empty at the start.
   init(
-    unet: UNet2DConditionModel, batches: TrainingBatches, learningRate: Double, embedding: Tensor,
-    step: Int, moments: [String: Adam.Moments]
+    unet: UNet2DConditionModel, parameters: [Parameter], batches: TrainingBatches,
+    learningRate: Double, embedding: Tensor, step: Int, moments: [String: Adam.Moments]
   ) {
     self.unet = unet
     self.batches = batches
     let one = embedding.reshaped(Shape([1] + embedding.shape.array))
     context = Variable(Tensor(concatenating: Array(repeating: one, count: batches.size)))
     adam = Adam(learningRate: Float(learningRate), step: step, moments: moments)
-    adam.attach(to: unet.parameters)
+    adam.attach(to: parameters)
   }
 
   /// Adam's state by the parameters' names; empty before the first step.

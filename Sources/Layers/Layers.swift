@@ -20,7 +20,8 @@ public struct Linear {
 
   /// `[…, inputs]` to `[…, outputs]`.
   public func callAsFunction(_ x: Variable) -> Variable {
-    linear(x, weight.variable, bias: bias?.variable)
+    let y = linear(x, weight.variable, bias: bias?.variable)
+    return weight.lora.map { y + $0(x) } ?? y
   }
 }
 
@@ -39,7 +40,8 @@ public struct Convolution {
 
   /// `[batch, height, width, inputs]` to `[batch, rows, columns, outputs]`.
   public func callAsFunction(_ x: Variable) -> Variable {
-    convolve(x, weight.variable, bias: bias.variable, geometry)
+    let y = convolve(x, weight.variable, bias: bias.variable, geometry)
+    return weight.lora.map { y + $0(x, geometry) } ?? y
   }
 }
 

@@ -25,6 +25,8 @@ public final class Parameter {
   /// The value, in the layout of memory. An optimiser changes its elements in place.
   public private(set) var value: Tensor
   private let slot = GradientSlot()
+  /// The change of low rank that its layer applies beside it.
+  public internal(set) var lora: LoRA?
 
   /// Whether a gradient by this parameter is wanted.
   public var isTrainable = false {

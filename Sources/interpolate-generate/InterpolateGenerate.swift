@@ -29,6 +29,9 @@ import Editing
   @Option(help: ArgumentHelp("A row of edits for each: 0,1,2.", valueName: "numbers"))
   var seeds: SeedList?
 
+  @Option(help: "What walks from noise to a picture; dpm-solver++ needs fewer steps.")
+  var sampler: SamplingMethod?
+
   @Option(help: "Steps of the sampler.")
   var steps: Int?
 
@@ -55,8 +58,8 @@ import Editing
   var overrides: EditRequest {
     var overrides = EditRequest()
     overrides.generate = EditRequest.Generation(
-      alphas: alphas?.values, seeds: seeds?.values, steps: steps, guidanceScale: guidanceScale,
-      guidanceCourse: guidanceCourse, start: start)
+      alphas: alphas?.values, seeds: seeds?.values, sampler: sampler, steps: steps,
+      guidanceScale: guidanceScale, guidanceCourse: guidanceCourse, start: start)
     return overrides
   }
 

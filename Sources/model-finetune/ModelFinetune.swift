@@ -21,19 +21,42 @@ import Editing
   @OptionGroup var files: RunOptions
   @OptionGroup var training: TrainingOptions
 
+  @Option(help: "What is tuned: all weights, or LoRA, which wants a higher learning rate.")
+  var tune: Tuning?
+
+  @Option(help: "The rank of LoRA.")
+  var rank: Int?
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Whether LoRA is of the residual blocks' convolutions too.")
+  var loraConvolutions: Bool?
+
   @Option(
     help: ArgumentHelp(
       "Also write the base with the tuned model as a diffusers folder.", valueName: "folder"))
   var export: String?
 
+  @Option(
+    name: .customLong("export-lora"),
+    help: ArgumentHelp(
+      "Also write LoRA as a safetensors file that diffusers loads.", valueName: "file"))
+  var exportLoRA: String?
+
   @OptionGroup var options: StageOptions
 
-  func validate() throws { try check(export, .path, "--export") }
+  func validate() throws {
+    try check(rank, .rank, "--rank")
+    try check(export, .path, "--export")
+    try check(exportLoRA, .path, "--export-lora")
+  }
 
   var overrides: EditRequest {
     var overrides = EditRequest()
     overrides.seed = training.seed
     overrides.finetune = training.overrides
+    overrides.lowRank = EditRequest.LowRank(
+      tune: tune, rank: rank, convolutions: loraConvolutions)
     return overrides
   }
 
@@ -41,5 +64,7 @@ import Editing
     try WeightsStage.printedSettings(run)
   }
 
-  func start(_ run: StageRun) throws { try WeightsStage.run(run, export: export) }
+  func start(_ run: StageRun) throws {
+    try WeightsStage.run(run, export: export, exportLoRA: exportLoRA)
+  }
 }

@@ -32,6 +32,18 @@ struct ScheduleReferences: Decodable {
     let velocity: [Float]
   }
 
+  /// Walks of DPM-Solver++ from the latent.
+  struct Solver: Decodable {
+    struct Walk: Decodable {
+      let steps: Int
+      let timesteps: [Int]
+      let latent: [Float]
+    }
+
+    let configuration: Configuration
+    let sampled: [Walk]
+  }
+
   /// `[steps, [timestep, ...]]`
   struct TimestepList: Decodable {
     let steps: Int
@@ -46,6 +58,7 @@ struct ScheduleReferences: Decodable {
 
   let latent: [Float]
   let schedules: [Schedule]
+  let solvers: [Solver]
 
   static func load() throws -> ScheduleReferences {
     let url = try #require(

@@ -19,9 +19,9 @@ import Testing
       seed: 3
       fit: pad
       size: [96, 64]
-      embedding: { steps: 500, learning-rate: 0.001 }
-      finetune:  { steps: 1000, learning-rate: 2e-6, batch: 4 }
-      generate:  { alphas: [0, 0.5, 1.0], seeds: [0, 2], steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion }
+      embedding: { steps: 500, learning-rate: 0.001, until-loss: 0.05 }
+      finetune:  { steps: 1000, learning-rate: 2e-6, batch: 4, tune: lora, rank: 16, lora-convolutions: true }
+      generate:  { alphas: [0, 0.5, 1.0], seeds: [0, 2], sampler: dpm-solver++, steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion }
       """, to: "horse.yaml")
     var expected = EditRequest()
     expected.image = "\(folder.path)/photos/horse.png"
@@ -32,11 +32,12 @@ import Testing
     expected.seed = 3
     expected.fit = .pad
     expected.size = PictureSize(width: 96, height: 64)
-    expected.embedding = .init(steps: 500, learningRate: 0.001)
+    expected.embedding = .init(steps: 500, learningRate: 0.001, untilLoss: 0.05)
     expected.finetune = .init(steps: 1000, learningRate: 2e-6, batch: 4)
+    expected.lowRank = .init(tune: .lora, rank: 16, convolutions: true)
     expected.generate = .init(
-      alphas: [0, 0.5, 1], seeds: [0, 2], steps: 50, guidanceScale: 3, guidanceCourse: .rising,
-      start: .inversion)
+      alphas: [0, 0.5, 1], seeds: [0, 2], sampler: .dpmSolver, steps: 50, guidanceScale: 3,
+      guidanceCourse: .rising, start: .inversion)
     #expect(try EditRequest(requestAt: path) == expected)
   }
 
@@ -88,6 +89,11 @@ import Testing
     ("embedding: {learning-rate: .nan}", ":1: embedding.learning-rate: found .nan, wanted"),
     ("embedding: {learning-rate: inf}", ":1: embedding.learning-rate: found inf, wanted"),
     ("embedding: {learning-rate: 1e999}", ":1: embedding.learning-rate: found 1e999, wanted"),
+    ("finetune: {until-loss: -1}", ":1: finetune.until-loss: found -1, wanted a number from 0 to"),
+    ("finetune: {tune: some}", ":1: finetune.tune: found some, wanted one of all, lora"),
+    ("finetune: {rank: 0}", ":1: finetune.rank: found 0, wanted a whole number from 1 to 1024"),
+    ("finetune: {lora-convolutions: 1}", ":1: finetune.lora-convolutions: found 1, wanted true or"),
+    ("embedding: {tune: lora}", ":1: found the unknown key tune in embedding, wanted one of steps"),
     ("finetune: {batch: 0}", ":1: finetune.batch: found 0, wanted a whole number from 1 to 1024"),
     ("generate: {alphas: []}", ":1: generate.alphas: found an empty list, wanted 1 to 1000"),
     ("generate: {alphas: [0, x]}", ":1: generate.alphas: found [0, x], wanted 1 to 1000"),
@@ -99,6 +105,7 @@ import Testing
     ("generate: {steps: 0}", ":1: generate.steps: found 0, wanted a whole number from 1 to 1000"),
     ("generate: {guidance-scale: -1}", ":1: generate.guidance-scale: found -1, wanted a number"),
     ("generate: {start: middle}", ":1: generate.start: found middle, wanted one of noise, inv"),
+    ("generate: {sampler: euler}", ":1: generate.sampler: found euler, wanted one of ddim, dpm-s"),
     ("seed: 1\nseed: 2", ": found seed more than once, wanted each key once"),
     ("prompt: [", ":2: not valid YAML: "),
     ("prompt: *nobody", ":1: not valid YAML: "),

@@ -45,6 +45,29 @@ import Testing
     #expect(rising.guidanceScale(at: alpha) == scale)
   }
 
+  @Test func aRankOfAWeakLayerCountsOnceLoRAIsAskedFor() throws {
+    var request = request()
+    request.lowRank.rank = 4
+    var flags = EditRequest()
+    #expect(try EditSettings(request: request, flags: flags).finetune.lora == nil)
+    flags.lowRank.tune = .lora
+    let settings = try EditSettings(request: request, flags: flags)
+    #expect(settings.finetune.lora == LoRASettings(rank: 4, convolutions: false))
+    #expect(settings.embedding.lora == nil)
+    // Saved settings go on, and a flag can take LoRA back.
+    flags.lowRank = .init(convolutions: true)
+    let saved = try EditSettings(saved: settings, request: EditRequest(), flags: flags)
+    #expect(saved.finetune.lora == LoRASettings(rank: 4, convolutions: true))
+    flags.lowRank = .init(tune: .all)
+    let all = try EditSettings(saved: settings, request: EditRequest(), flags: flags)
+    #expect(all.finetune.lora == nil)
+    flags.lowRank.rank = 4
+    let error = try #require(throws: EditingError.self) {
+      try EditSettings(saved: settings, request: EditRequest(), flags: flags)
+    }
+    #expect(error.status == .usage && error.description.contains("wanted --tune lora"))
+  }
+
   @Test func savedSettingsStandInForARequest() throws {
     var saved = try EditSettings(request: request(), flags: EditRequest())
     saved.finetune.steps = 7
@@ -79,6 +102,15 @@ import Testing
     #expect(text.hasPrefix(#"{"base":"#) && text.contains(#""learning-rate":0.30000000000000004"#))
     #expect(text.contains(#""size":[96,64]"#))
     #expect(try SettingsJSON.decode(EditSettings.self, from: text, source: "a") == settings)
+  }
+
+  /// Files that were saved before there was a choice are read.
+  @Test func settingsWithoutASamplerAreThoseOfDDIM() throws {
+    let settings = try EditSettings(request: request(), flags: EditRequest())
+    let text = try SettingsJSON.encode(settings)
+    let older = text.replacingOccurrences(of: #""sampler":"ddim","#, with: "")
+    #expect(older != text)
+    #expect(try SettingsJSON.decode(EditSettings.self, from: older, source: "a") == settings)
   }
 
   @Test(arguments: [

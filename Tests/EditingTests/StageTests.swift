@@ -4,7 +4,9 @@ import Checkpoints
 import Foundation
 import Images
 import TestSupport
+import Tensors
 import Testing
+import Weights
 
 @testable import Editing
 
@@ -143,6 +145,61 @@ import Testing
     #expect(header.isComplete && header.step == 3 && header.settings.embedding.steps == 3)
   }
 
+  @Test func aLossThatIsReachedEndsAStageAtTheSameStepHoweverOftenItWasStopped() throws {
+    func request(untilLoss: Double?) -> EditRequest {
+      var request = self.request()
+      request.embedding = .init(steps: 70, learningRate: 0.01, batch: 2, untilLoss: untilLoss)
+      return request
+    }
+    let all = run("all", request(untilLoss: nil))
+    try EmbeddingStage.run(all)
+    let full = try EmbeddingCheckpoint(contentsOf: all.folder.embedding)
+    let means = (50...70).map { LossGoal.mean(Array(full.losses.prefix($0))) ?? 0 }
+    let lowest = try #require((3...17).last { means[$0] < (means[..<$0].min() ?? 0) })
+    let (goal, steps) = (means[lowest], 50 + lowest)
+
+    let (whole, told) = telling(run("whole", request(untilLoss: goal)))
+    try EmbeddingStage.run(whole)
+    #expect(told.steps.last == steps)
+    let note = try #require(told.notes.last)
+    #expect(
+      note.hasPrefix("complete: after \(steps) of 70 steps, the mean of the last 50 losses is"))
+    let header = try EmbeddingCheckpoint(contentsOf: whole.folder.embedding).header
+    #expect(header.isComplete && header.step == steps && header.steps == steps)
+    #expect(header.settings.embedding.steps == 70 && header.settings.embedding.untilLoss == goal)
+
+    let parts = run("parts", request(untilLoss: goal))
+    for done in [20, steps - 21] {
+      try expectStopped { try EmbeddingStage.run(stopping(parts, after: done)) }
+    }
+    try EmbeddingStage.run(parts)
+    #expect(try bytes("whole/embedding.h5") == bytes("parts/embedding.h5"))
+
+    // It stays complete, also where more steps are asked for: a run with those would have ended here too.
+    var (again, events) = telling(run("parts", nil))
+    try EmbeddingStage.run(again)
+    again.flags.embedding.steps = 100
+    try EmbeddingStage.run(again)
+    #expect(events.steps.isEmpty)
+    #expect(events.notes.last?.contains("is complete: after \(steps) of 100 steps") == true)
+    #expect(try bytes("whole/embedding.h5") == bytes("parts/embedding.h5"))
+    // Without the goal, or with one that is never reached, it goes on.
+    again.flags.embedding.steps = nil
+    again.flags.embedding.untilLoss = 0
+    try EmbeddingStage.run(again)
+    let further = try EmbeddingCheckpoint(contentsOf: parts.folder.embedding)
+    #expect(further.losses == full.losses && further.optimized.array == full.optimized.array)
+    try EmbeddingStage.run(run("whole", request(untilLoss: nil)))
+    #expect(try bytes("whole/embedding.h5") == bytes("all/embedding.h5"))
+    // A stage that was stopped is complete where a goal is given that it has reached.
+    let late = run("late", request(untilLoss: nil))
+    try expectStopped { try EmbeddingStage.run(stopping(late, after: 60)) }
+    try EmbeddingStage.run(run("late", request(untilLoss: 100)))
+    let ended = try EmbeddingCheckpoint(contentsOf: late.folder.embedding).header
+    #expect(ended.isComplete && ended.step == 60 && ended.settings.embedding.untilLoss == 100)
+    #expect(ended.settings.embedding.steps == 70)
+  }
+
   @Test func differencesAreRefusedAndARestartKeepsTheOldFile() throws {
     try EmbeddingStage.run(run("run", request()))
     let before = try bytes("run/embedding.h5")
@@ -238,6 +295,37 @@ import Testing
     #expect(edit.width == 48 && edit.height == 32)
   }
 
+  @Test(arguments: SamplingStart.allCases)
+  func theSamplerIsOfTheEditsAndTold(start: SamplingStart) throws {
+    var request = request()
+    request.generate.start = start
+    request.generate.seeds = [0]
+    let run = run("run", request)
+    try EmbeddingStage.run(run)
+    try WeightsStage.run(run)
+    try GenerateStage.run(run)
+    let edit = run.folder.edit(alpha: 1, seed: start == .noise ? 0 : nil)
+    let before = try Data(contentsOf: URL(fileURLWithPath: edit))
+    var (other, events) = telling(run)
+    other.flags.generate.sampler = .dpmSolver
+    try GenerateStage.run(other)
+    #expect(events.written.contains(edit))
+    let after = try Picture.bytes(ofFile: edit)
+    #expect(
+      try Picture(decoding: after, name: edit) != Picture(decoding: Array(before), name: edit))
+    let notes = try #require(PNGText.read(after, name: edit).first { $0.keyword == "Settings" })
+    #expect(notes.text.contains(#""sampler":"dpm-solver++""#))
+    let entry = try #require(
+      Manifest.read(run.folder.manifest).manifest.stages["interpolate-generate"])
+    #expect(entry.settings.generate.sampler == .dpmSolver)
+
+    try GenerateStage.run(run)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: edit)) == before)
+    other.flags.generate.steps = 1000
+    let error = try #require(throws: (any Error).self) { try GenerateStage.run(other) }
+    #expect(ExitStatus(of: error) == .usage && "\(error)".contains("1000 sampling steps of dpm-"))
+  }
+
   @Test func aNumberThatIsNoneStopsAStageUnsaved() throws {
     // A base whose latents overflow: its autoencoder multiplies them by nearly the largest float.
     let base = "\(folder.path)/base"
@@ -324,6 +412,120 @@ import Testing
     error = try #require(throws: EditingError.self) { try EmbeddingStage.run(run("a", request)) }
     #expect(error.status == .noInput)
     #expect(error.description.contains("/none: there is no such folder, wanted a base model"))
+  }
+
+  private func requestOfLoRA(steps: Int = 4, convolutions: Bool) -> EditRequest {
+    var request = request(steps: steps)
+    request.finetune.learningRate = 1e-3
+    request.lowRank = .init(tune: .lora, rank: 4, convolutions: convolutions)
+    return request
+  }
+
+  @Test(arguments: [false, true])
+  func loRAStoppedAndResumedEqualsUninterrupted(convolutions: Bool) throws {
+    let request = requestOfLoRA(convolutions: convolutions)
+    let (whole, parts) = (run("whole", request), run("parts", request))
+    for run in [whole, parts] { try EmbeddingStage.run(run) }
+    try WeightsStage.run(whole)
+    for steps in [0, 1, 2] {
+      try expectStopped { try WeightsStage.run(stopping(parts, after: steps)) }
+    }
+    // Without a request, by what is saved.
+    try WeightsStage.run(self.run("parts", nil))
+    #expect(try bytes("whole/weights.h5") == bytes("parts/weights.h5"))
+    for run in [whole, self.run("parts", nil)] { try GenerateStage.run(run) }
+    #expect(try bytes("whole/contact-sheet.png") == bytes("parts/contact-sheet.png"))
+
+    let file = try StoreFile.read(whole.folder.weights)
+    #expect(file.names(under: "/unet").isEmpty)
+    let names = file.names(under: "/lora")
+    let module = "mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0"
+    #expect(names.contains("\(module)/down") && names.contains("\(module)/up"))
+    #expect(names.contains { $0.contains(".conv1/") } == convolutions)
+    #expect(file.names(under: "/optimizer/first_moment") == names)
+    // All weights with Adam's state are 53 million bytes.
+    #expect(try bytes("whole/weights.h5").count < 5_000_000)
+    for name in names { try #expect(file.tensor("/lora/\(name)").array.contains { $0 != 0 }) }
+  }
+
+  @Test func anotherTuningIsRefused() throws {
+    let run = run("run", requestOfLoRA(convolutions: false))
+    try EmbeddingStage.run(run)
+    try WeightsStage.run(run)
+    for (tuning, told) in [
+      (EditRequest.LowRank(tune: .all), "all"), (.init(rank: 5), "lora of rank 5"),
+      (.init(convolutions: true), "lora of rank 4 with convolutions"),
+    ] {
+      var other = run
+      other.flags.lowRank = tuning
+      let error = try #require(throws: EditingError.self) { try WeightsStage.run(other) }
+      #expect(error.status == .usage)
+      #expect(
+        error.description.contains("another tune (saved lora of rank 4, asked for \(told));"),
+        "\(error)")
+    }
+  }
+
+  @Test func loRAIsExportedMergedAndByItself() throws {
+    let (run, events) = telling(run("run", requestOfLoRA(convolutions: true)))
+    let (export, file) = ("\(folder.path)/exported", "\(folder.path)/lora.safetensors")
+    try EmbeddingStage.run(run)
+    try WeightsStage.run(run, export: export, exportLoRA: file)
+    #expect(events.warnings.isEmpty)
+    guard case .finished(let result)? = events.all.last else {
+      Issue.record("found \(events.all), wanted a result at the end")
+      return
+    }
+    #expect(result.files == [run.folder.weights, export, file])
+
+    // The file alone, by diffusers' names: the weights are the base's and `up * down`.
+    let lora = try SafetensorsFile(URL(fileURLWithPath: file))
+    let base = try Base(path: Repository.base).folder.unet()
+    let tuned = try Base(path: export).folder.unet()
+    var changed = 0
+    for (before, after) in zip(base.parameters, tuned.parameters) {
+      let module = before.name.replacingOccurrences(of: ".weight", with: "")
+      guard lora.entries["unet.\(module).lora_A.weight"] != nil else {
+        #expect(before.storedValue.array == after.storedValue.array, "\(before.name)")
+        continue
+      }
+      changed += 1
+      let extents = before.storedShape.array
+      let inner = extents.dropFirst().reduce(1, *)
+      let down = try lora.tensor(
+        named: "unet.\(module).lora_A.weight", shape: Shape([4] + extents.dropFirst()))
+      let up = try lora.tensor(
+        named: "unet.\(module).lora_B.weight",
+        shape: Shape([extents[0], 4] + extents.dropFirst(2).map { _ in 1 }))
+      let product = matrixProduct(up.reshaped([extents[0], 4]), down.reshaped([4, inner]))
+      let wanted = zip(before.storedValue.array, product.array).map(+)
+      let difference = zip(wanted, after.storedValue.array).map { abs($0 - $1) }.max() ?? 1
+      #expect(difference <= 1e-6, "\(before.name): \(difference)")
+    }
+    #expect(changed > 40 && lora.entries.count == 2 * changed)
+
+    let again = try #require(throws: EditingError.self) {
+      try WeightsStage.run(run, exportLoRA: file)
+    }
+    #expect(again.status == .cannotCreate)
+    // Where the stage is complete, it exports all the same.
+    let second = "\(folder.path)/second.safetensors"
+    try WeightsStage.run(run, exportLoRA: second)
+    #expect(FileManager.default.contentsEqual(atPath: second, andPath: file))
+  }
+
+  @Test func loRAWithoutNeedIsAWrongCallAndALowRateIsWarnedOf() throws {
+    let whole = run("run", request(steps: 1))
+    try EmbeddingStage.run(whole)
+    let error = try #require(throws: EditingError.self) {
+      try WeightsStage.run(whole, exportLoRA: "\(folder.path)/lora.safetensors")
+    }
+    #expect(error.status == .usage && error.description.contains("wanted --tune lora"))
+    var (slow, events) = telling(whole)
+    slow.flags.finetune.learningRate = 5e-7
+    slow.flags.lowRank.tune = .lora
+    try WeightsStage.run(slow)
+    #expect(events.warnings.first?.contains("5e-07 hardly moves LoRA") == true)
   }
 
   @Test func theTunedBaseIsExportedAsAFolderOfDiffusers() throws {

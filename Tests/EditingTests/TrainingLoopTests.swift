@@ -11,12 +11,13 @@ import Testing
     var stopsBefore = Int.max
 
     func run(
-      _ losses: inout [Float], steps: Int = 10, interval: Double? = 3, saveTime: Double = 0,
+      _ losses: inout [Float], steps: Int = 10, goal: LossGoal? = nil, interval: Double? = 3,
+      saveTime: Double = 0,
       loss: (Int) -> Float = { Float($0) }
     ) throws -> TrainingLoop.Outcome {
       var done = losses.count
       let loop = TrainingLoop(
-        stage: .embedOptimize, steps: steps, saveInterval: interval,
+        stage: .embedOptimize, steps: steps, goal: goal, saveInterval: interval,
         report: { self.events.append($0) }, shouldStop: { done >= self.stopsBefore },
         clock: { self.time })
       return try loop.run(losses: &losses) { step in
@@ -52,6 +53,19 @@ import Testing
     losses = []
     _ = try slow.run(&losses, steps: 1000, interval: nil, saveTime: 30)
     #expect(slow.saves.map(\.count) == [60, 360, 660, 960, 1000])
+  }
+
+  /// Losses fall from 100 by one a step: the mean of 50 of them is 60 after step 66.
+  @Test(arguments: [0, 10, 65, 66])
+  func itEndsAtItsGoalWhereverItGoesOnFrom(done: Int) throws {
+    let recorder = Recorder()
+    var losses = (0..<done).map { Float(100 - $0) }
+    let outcome = try recorder.run(&losses, steps: 100, goal: LossGoal(loss: 59.5), interval: 1000)
+    {
+      Float(100 - $0)
+    }
+    #expect(outcome == .complete && losses.count == 66)
+    #expect(recorder.saves.map(\.count) == [66] && recorder.saves[0].complete)
   }
 
   @Test func itGoesOnFromWhereItWas() throws {

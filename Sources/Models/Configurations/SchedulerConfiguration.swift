@@ -5,7 +5,7 @@ import Weights
 
 /// A noise schedule and the spacing of sampling steps, as `DDIMScheduler` of diffusers reads them.
 ///
-/// The samplers here are DDIM, whatever class the file names: the schedule is the same for all of them. An absent key
+/// The sampler is the caller's choice, whatever class the file names: the schedule is the same for all. An absent key
 /// has the default of `DDIMScheduler`, as `DDIMScheduler.from_config` gives it, but for `clip_sample`, which is off for
 /// the classes that never clip.
 public struct SchedulerConfiguration: Sendable, Equatable {
@@ -97,7 +97,7 @@ public struct SchedulerConfiguration: Sendable, Equatable {
   private static let withoutEffect = [
     // How the file was saved, and the parameters of the thresholding that is off.
     "_diffusers_version", "_name_or_path", "dynamic_thresholding_ratio", "sample_max_value",
-    // What steers other samplers than DDIM.
+    // What steers samplers in ways that are not offered here.
     "skip_prk_steps", "variance_type", "interpolation_type", "timestep_type", "solver_order",
     "solver_type", "solver_p", "algorithm_type", "predict_x0", "disable_corrector",
     "lower_order_final", "euler_at_final", "final_sigmas_type", "lambda_min_clipped",
