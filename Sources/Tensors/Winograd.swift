@@ -23,7 +23,7 @@ enum Winograd {
   /// How many tiles a task transforms and multiplies at once.
   private static let tilesPerChunk = 64
   /// How many channels ahead of the one that is transformed weights are asked for.
-  private static let prefetchDistance = 3
+  private static let prefetchDistance = 8
   /// How many channels of the sum are taken at once: their transformed weights stay in the second-level cache.
   private static let innerBlock = 64
 
