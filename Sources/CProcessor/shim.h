@@ -29,6 +29,9 @@ static inline const char *processor_missing_feature(void) {
 /// Asks for the memory at an address, which is read soon and needn't exist.
 static inline void processor_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 
+/// The same, into the second-level cache: for what is read only after much else.
+static inline void processor_prefetch_far(const void *address) { __builtin_prefetch(address, 0, 2); }
+
 /// Tells the processor that this is a loop that waits for another thread.
 static inline void processor_relax(void) {
 #if defined(__x86_64__)

@@ -171,12 +171,15 @@ enum MatrixProduct {
       Parallel.forEach(columnChunks) { chunk in
         let columns = range(ofColumns: chunk)
         let packed = StoragePool.shared.storage(count: innerBlock * padded(columns.count))
-        for block in plan.blocks {
+        for (index, block) in plan.blocks.enumerated() {
           pack(right, plan.pieces(of: block), columns: columns, into: packed.pointer)
+          // What is packed next comes from memory while the products keep the processor busy.
+          let next = index + 1 < plan.blocks.count ? plan.pieces(of: plan.blocks[index + 1]) : []
           multiply(
             left, plan.pieces(of: block), firstInner: block.start, inner: block.length,
             rows: 0..<rows, packed: packed.pointer, columns: columns,
-            into: target.part(block, of: plan))
+            into: target.part(block, of: plan)
+          ) { part, parts in prefetch(right, next, columns: columns, part: part, of: parts) }
         }
       }
       return
@@ -248,6 +251,22 @@ enum MatrixProduct {
     }
   }
 
+  /// Asks for one of several parts of what `pack` takes with these arguments, if its rows are contiguous.
+  @inline(never)
+  private static func prefetch(
+    _ right: RightOperand, _ block: ArraySlice<Piece>, columns: Range<Int>, part: Int, of parts: Int
+  ) {
+    guard right.layout == .rows else { return }
+    for piece in block {
+      for k in (part * piece.length / parts)..<((part + 1) * piece.length / parts) {
+        let line = right.base + (piece.right + k * right.stride)
+        for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
+          processor_prefetch_far(line + column)
+        }
+      }
+    }
+  }
+
   @inline(__always)
   private static func packRows(
     _ source: UnsafePointer<Float>, _ stride: Int, _ length: Int, _ width: Int, _ valid: Int,
@@ -305,7 +324,8 @@ enum MatrixProduct {
   ///   - inner: the length of the pieces together.
   static func multiply(
     _ left: LeftOperand, _ pieces: ArraySlice<Piece>, firstInner: Int, inner: Int,
-    rows: Range<Int>, packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget
+    rows: Range<Int>, packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget,
+    beforeStrip: (_ number: Int, _ strips: Int) -> Void = { _, _ in }
   ) {
     let buffer: Storage? =
       left.layout == .columns
@@ -319,6 +339,11 @@ enum MatrixProduct {
         var column = columns.lowerBound
         while column < columns.upperBound {
           let width = stripWidth(remaining: columns.upperBound - column)
+          if row == rows.lowerBound {
+            beforeStrip(
+              (column - columns.lowerBound) / stripWidth,
+              (columns.count + stripWidth - 1) / stripWidth)
+          }
           let panel = Panel(
             pieces: pieces, inner: inner, strip: strip,
             valid: min(width, columns.upperBound - column), rows: row..<last, column: column,

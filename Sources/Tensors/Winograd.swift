@@ -315,6 +315,24 @@ enum Winograd {
     }
   }
 
+  /// Asks for one of 36 parts of the weights that `packWeights` takes with these arguments.
+  @inline(never)
+  private static func prefetchWeights(
+    _ w: Tensor, rotated: Bool, inner: Range<Int>, columns: Range<Int>, part: Int
+  ) {
+    let (inputs, outputs) = (w.shape[2], w.shape[3])
+    // In memory a row of the weights has the outputs of an input.
+    let (rows, run) = rotated ? (columns, inner) : (inner, columns)
+    let all = 9 * rows.count
+    for row in (part * all / elements)..<((part + 1) * all / elements) {
+      let (tap, input) = (row / rows.count, rows.lowerBound + row % rows.count)
+      let line = w.pointer + (tap * inputs + input) * outputs
+      for output in Swift.stride(from: run.lowerBound, to: run.upperBound, by: 16) {
+        processor_prefetch_far(line + output)
+      }
+    }
+  }
+
   // MARK: - Convolutions
 
   /// The convolution, or with `rotated` its gradient by the input.
@@ -368,7 +386,16 @@ enum Winograd {
             w, rotated: rotated, inner: block, columns: column..<(column + width),
             into: packed.pointer)
           let piece = [Piece(left: start, right: 0, length: block.count)]
+          // What is packed next comes from memory while the products keep the processor busy.
+          let next =
+            block.upperBound < inner
+            ? (block.upperBound, column) : (0, column + MatrixProduct.stripWidth)
           for element in 0..<elements {
+            if next.1 < last {
+              prefetchWeights(
+                w, rotated: rotated, inner: next.0..<min(inner, next.0 + innerBlock),
+                columns: next.1..<min(last, next.1 + MatrixProduct.stripWidth), part: element)
+            }
             MatrixProduct.multiply(
               LeftOperand(
                 base: left + element * spread(tiles.count * inner), layout: .rows,

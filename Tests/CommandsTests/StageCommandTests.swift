@@ -72,6 +72,19 @@ import Testing
     #expect(left == (try FileManager.default.subpathsOfDirectory(atPath: path("whole")).sorted()))
   }
 
+  @Test func theResultDoesNotDependOnTheNumberOfThreads() throws {
+    let request = try request(steps: 3)
+    for threads in ["1", "2", "3", "8"] {
+      for program in Self.stages {
+        let arguments = ["--request", request, "--run", path(threads), "--threads", threads]
+        #expect(try program.run(arguments).status == 0)
+      }
+      for file in Self.results {
+        #expect(try bytes("\(threads)/\(file)") == bytes("1/\(file)"), "\(threads): \(file)")
+      }
+    }
+  }
+
   @Test(arguments: [SIGINT, SIGTERM]) func toldToStopItSavesAndSaysHowToGoOn(_ signal: Int32) throws
   {
     let arguments = ["--request", try request(steps: 100_000), "--run", path("run")]
