@@ -133,6 +133,8 @@ enum MatrixProduct {
   static let rowBlock = 96
   /// How many rows ahead of the one that is packed memory is asked for.
   private static let prefetchDistance = 16
+  /// A right operand of fewer floats is most likely in a cache, where asking for it early only takes time.
+  static let cachedCount = 1 << 20
   /// Below this many multiply-adds, waking another thread costs more than it saves.
   static let serialLimit = 1 << 17
 
@@ -168,13 +170,16 @@ enum MatrixProduct {
     }
 
     if rowChunks == 1 {
+      let isLarge = plan.inner * columns > cachedCount
       Parallel.forEach(columnChunks) { chunk in
         let columns = range(ofColumns: chunk)
         let packed = StoragePool.shared.storage(count: innerBlock * padded(columns.count))
         for (index, block) in plan.blocks.enumerated() {
           pack(right, plan.pieces(of: block), columns: columns, into: packed.pointer)
           // What is packed next comes from memory while the products keep the processor busy.
-          let next = index + 1 < plan.blocks.count ? plan.pieces(of: plan.blocks[index + 1]) : []
+          let next =
+            isLarge && index + 1 < plan.blocks.count
+            ? plan.pieces(of: plan.blocks[index + 1]) : []
           multiply(
             left, plan.pieces(of: block), firstInner: block.start, inner: block.length,
             rows: 0..<rows, packed: packed.pointer, columns: columns,

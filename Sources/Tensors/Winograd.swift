@@ -354,6 +354,7 @@ enum Winograd {
     let groups = max(1, min(strips, (8 + chunks - 1) / chunks))
     let stripsEach = (strips + groups - 1) / groups
 
+    let isLarge = w.count > MatrixProduct.cachedCount
     // Of each chunk, [36][tiles][inner].
     func place(_ chunk: Int) -> Int { elements * chunk * spread(tilesPerChunk * inner) }
     let transformed = StoragePool.shared.storage(count: place(chunks))
@@ -391,7 +392,7 @@ enum Winograd {
             block.upperBound < inner
             ? (block.upperBound, column) : (0, column + MatrixProduct.stripWidth)
           for element in 0..<elements {
-            if next.1 < last {
+            if isLarge, next.1 < last {
               prefetchWeights(
                 w, rotated: rotated, inner: next.0..<min(inner, next.0 + innerBlock),
                 columns: next.1..<min(last, next.1 + MatrixProduct.stripWidth), part: element)
