@@ -79,12 +79,17 @@ $(STATE)/model-finetune.done: $(STATE)/model-finetune.settings $(STATE)/embed-op
 	$(BIN)/model-finetune --request $(REQUEST) --run $(RUN) $(FLAGS)
 	@touch $@
 
-$(RUN)/contact-sheet.png: $(STATE)/interpolate-generate.settings $(STATE)/model-finetune.done $(restart)
+# The methods other than Imagic take the base as it is, and each has a sheet of its own.
+METHOD := $(or $(shell sed -nE '/^prompt/!s/^(.*[ {,])?method: *([a-z-]+).*/\2/p' $(REQUEST) 2> /dev/null),imagic)
+SHEET := $(RUN)/contact-sheet$(if $(filter-out imagic,$(METHOD)),-$(METHOD)).png
+TRAINED := $(if $(filter imagic,$(METHOD)),$(STATE)/model-finetune.done)
+
+$(SHEET): $(STATE)/interpolate-generate.settings $(TRAINED) $(restart)
 	$(BIN)/interpolate-generate --request $(REQUEST) --run $(RUN) $(FLAGS)
 	@touch $@
 
 .PHONY: edit
-edit: $(RUN)/contact-sheet.png ## Make the edit of REQUEST, up to checkpoints/NAME/contact-sheet.png.
+edit: $(SHEET) ## Make the edit of REQUEST, up to checkpoints/NAME/contact-sheet.png.
 	@echo $<
 
 .PHONY: test

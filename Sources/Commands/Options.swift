@@ -31,6 +31,39 @@ public struct RunOptions: ParsableArguments {
   }
 }
 
+/// The photograph and the sentence, where no request names them.
+public struct EditOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The photograph: PNG, JPEG or WebP.", valueName: "file"))
+  public var image: String?
+
+  @Option(help: ArgumentHelp("The sentence that the edit makes true.", valueName: "text"))
+  public var prompt: String?
+
+  @Option(help: "How the photograph is brought to the model's proportions: crop, pad or stretch.")
+  public var fit: Fit?
+
+  @Option(
+    help: ArgumentHelp(
+      "The pictures' size, 512 or 512x384; the size that the base was trained at where not given."))
+  public var size: PictureSize?
+
+  public init() {}
+
+  public mutating func validate() throws {
+    try check(image, .path, "--image")
+    try check(prompt, .prompt, "--prompt")
+  }
+
+  public var overrides: EditRequest {
+    var overrides = EditRequest()
+    overrides.image = image.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
+    overrides.prompt = prompt
+    overrides.fit = fit
+    overrides.size = size
+    return overrides
+  }
+}
+
 /// How a stage runs and talks.
 public struct StageOptions: ParsableArguments {
   @Option(
@@ -110,6 +143,7 @@ public func check<Value>(_ value: Value?, _ limit: Limit<Value>, _ flag: String)
   throw ValidationError("\(flag): found \(value), wanted \(limit.wanted)")
 }
 
+extension EditMethod: ExpressibleByArgument {}
 extension Fit: ExpressibleByArgument {}
 extension Tuning: ExpressibleByArgument {}
 extension SamplingStart: ExpressibleByArgument {}
@@ -133,6 +167,26 @@ public struct AlphaList: ExpressibleByArgument {
 
   public init?(argument: String) {
     guard let values = NumberList.alphas(argument) else { return nil }
+    self.values = values
+  }
+}
+
+/// SDEdit's strengths, "0.3,0.6" or "0.3:0.9:0.1".
+public struct StrengthList: ExpressibleByArgument {
+  public let values: [Double]
+
+  public init?(argument: String) {
+    guard let values = NumberList.numbers(argument, within: .strengths) else { return nil }
+    self.values = values
+  }
+}
+
+/// Guidance scales, "1,3,7.5" or "1:7:2".
+public struct GuidanceScaleList: ExpressibleByArgument {
+  public let values: [Double]
+
+  public init?(argument: String) {
+    guard let values = NumberList.numbers(argument, within: .guidanceScales) else { return nil }
     self.values = values
   }
 }

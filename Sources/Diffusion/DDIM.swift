@@ -10,12 +10,14 @@ import Tensors
 /// `NoiseSchedule.timesteps`, as in `DDIMScheduler` of diffusers with eta 0.
 /// - Parameters:
 ///   - noise: standard normal noise in the shape of the latent.
-///   - steps: how many times the model is asked.
+///   - steps: how many steps there are from pure noise.
+///   - skipped: how many of them, the noisiest, to leave out: `noise` is then a latent at the level of the next.
 /// - Throws: `ScheduleError` where the schedule has no room for so many steps.
 public func ddim(
-  from noise: Tensor, schedule: NoiseSchedule, steps: Int, denoise: @escaping Denoiser
+  from noise: Tensor, schedule: NoiseSchedule, steps: Int, skipping skipped: Int = 0,
+  denoise: @escaping Denoiser
 ) throws -> Trajectory {
-  let walk = try schedule.timesteps(steps).map { timestep in
+  let walk = try schedule.timesteps(steps).dropFirst(skipped).map { timestep in
     Trajectory.Step(
       timestep: timestep, from: schedule.alphas[timestep],
       to: schedule.alpha(before: timestep, steps: steps))

@@ -46,12 +46,14 @@ extension NoiseSchedule {
 /// the schedule's `clipRange` is, and takes a level of pure noise for one of 2^-24.
 /// - Parameters:
 ///   - noise: standard normal noise in the shape of the latent.
-///   - steps: how many times the model is asked.
+///   - steps: how many steps there are from pure noise.
+///   - skipped: how many of them, the noisiest, to leave out: `noise` is then a latent at the level of the next.
 /// - Throws: `ScheduleError` where the schedule has no room for so many steps.
 public func dpmSolver(
-  from noise: Tensor, schedule: NoiseSchedule, steps: Int, denoise: @escaping Denoiser
+  from noise: Tensor, schedule: NoiseSchedule, steps: Int, skipping skipped: Int = 0,
+  denoise: @escaping Denoiser
 ) throws -> Trajectory {
-  let timesteps = try schedule.solverTimesteps(steps)
+  let timesteps = Array(try schedule.solverTimesteps(steps).dropFirst(skipped))
   let levels = timesteps.map { schedule.alphas[$0] == 0 ? 0x1p-24 : schedule.alphas[$0] } + [1]
   let walk = timesteps.indices.map { index in
     Trajectory.Step(timestep: timesteps[index], from: levels[index], to: levels[index + 1])

@@ -7,24 +7,34 @@ import Images
 struct EditNotes: Codable, Equatable {
   static let software = "imagic \(programVersion)"
 
-  let alpha: Double
-  /// Nil where the sampling started from the photograph.
+  /// Nil for Imagic, so that edits which were made before there was a choice are still known.
+  let method: EditMethod?
+  /// Imagic's place on the way to the sentence; nil for the other methods.
+  let alpha: Double?
+  /// SDEdit's share of the noise; nil for the other methods.
+  let strength: Double?
+  /// Nil where the sampling started from the photograph's inversion.
   let seed: UInt64?
   let prompt: String
+  /// The caption that the photograph was inverted under; nil for no sentence, and for the other methods.
+  let source: String?
   /// Nil for DDIM, so that edits which were made before there was a choice are still known.
   let sampler: SamplingMethod?
   let steps: Int
   let guidanceScale: Double
-  let start: SamplingStart
-  /// SHA-256 of weights.h5, which itself depends on embedding.h5.
-  let weights: String
+  /// Nil for all but Imagic.
+  let start: SamplingStart?
+  /// SHA-256 of weights.h5, which itself depends on embedding.h5; nil for the methods that take the base as it is.
+  let weights: String?
+  /// SHA-256 of the fitted photograph's pixels, where no weights tell of it.
+  let photograph: String?
   /// SHA-256 of the base.
   let base: String
 
   enum CodingKeys: String, CodingKey {
-    case alpha, seed, prompt, sampler, steps
+    case method, alpha, strength, seed, prompt, source, sampler, steps
     case guidanceScale = "guidance-scale"
-    case start, weights, base
+    case start, weights, photograph, base
   }
 
   /// The text chunks of the edit's PNG.

@@ -101,7 +101,12 @@ public struct EditRequest: Equatable, Sendable {
 
   /// Settings of the sweep.
   public struct Generation: Equatable, Sendable {
+    public var method: EditMethod?
     public var alphas: [Double]?
+    public var strengths: [Double]?
+    public var guidanceScales: [Double]?
+    /// A caption of the photograph.
+    public var source: String?
     public var seeds: [UInt64]?
     public var sampler: SamplingMethod?
     public var steps: Int?
@@ -110,11 +115,16 @@ public struct EditRequest: Equatable, Sendable {
     public var start: SamplingStart?
 
     public init(
-      alphas: [Double]? = nil, seeds: [UInt64]? = nil, sampler: SamplingMethod? = nil,
-      steps: Int? = nil, guidanceScale: Double? = nil, guidanceCourse: GuidanceCourse? = nil,
-      start: SamplingStart? = nil
+      method: EditMethod? = nil, alphas: [Double]? = nil, strengths: [Double]? = nil,
+      guidanceScales: [Double]? = nil, source: String? = nil, seeds: [UInt64]? = nil,
+      sampler: SamplingMethod? = nil, steps: Int? = nil, guidanceScale: Double? = nil,
+      guidanceCourse: GuidanceCourse? = nil, start: SamplingStart? = nil
     ) {
+      self.method = method
       self.alphas = alphas
+      self.strengths = strengths
+      self.guidanceScales = guidanceScales
+      self.source = source
       self.seeds = seeds
       self.sampler = sampler
       self.steps = steps
@@ -159,7 +169,7 @@ extension EditRequest {
     seed = try top.seed("seed")
     fit = try top.choice("fit")
     size = try top.size("size")
-    try readSections(of: top)
+    try readSections(of: top, ofEdit: ["method", "source"])
   }
 
   /// Reads a base's own defaults, `imagic.json` in its folder; none where there is no such file.
@@ -168,10 +178,11 @@ extension EditRequest {
     let path = URL(fileURLWithPath: folder).appendingPathComponent("imagic.json").relativePath
     guard FileManager.default.fileExists(atPath: path) else { return }
     let file = try SettingsFile(path: path)
-    try readSections(of: try file.top(keys: ["embedding", "finetune", "generate"]))
+    try readSections(of: try file.top(keys: ["embedding", "finetune", "generate"]), ofEdit: [])
   }
 
-  private mutating func readSections(of top: SettingsMapping) throws {
+  /// - Parameter ofEdit: the keys of `generate` that are of one edit, which no base has defaults for.
+  private mutating func readSections(of top: SettingsMapping, ofEdit: [String]) throws {
     let keys = ["steps", "learning-rate", "batch", "until-loss"]
     func training(_ section: SettingsMapping?) throws -> Training {
       guard let section else { return Training() }
@@ -189,11 +200,16 @@ extension EditRequest {
       tune: try section?.choice("tune"), rank: try section?.whole("rank", .rank),
       convolutions: try section?.truth("lora-convolutions"))
     let generateKeys = [
-      "alphas", "seeds", "sampler", "steps", "guidance-scale", "guidance-course", "start",
+      "alphas", "strengths", "guidance-scales", "seeds", "sampler", "steps", "guidance-scale",
+      "guidance-course", "start",
     ]
-    if let section = try top.section("generate", keys: generateKeys) {
+    if let section = try top.section("generate", keys: ofEdit + generateKeys) {
       generate = Generation(
+        method: try section.choice("method"),
         alphas: try section.numbers("alphas", .alphas),
+        strengths: try section.numbers("strengths", .strengths),
+        guidanceScales: try section.numbers("guidance-scales", .guidanceScales),
+        source: try section.text("source", .prompt),
         seeds: try section.seeds("seeds", .seeds),
         sampler: try section.choice("sampler"),
         steps: try section.whole("steps", .samplingSteps),

@@ -39,9 +39,16 @@ public struct LoRASettings: Codable, Equatable, Sendable {
   public var convolutions = false
 }
 
-/// Settings of the sweep over alphas and seeds.
+/// Settings of the sweep.
 public struct GenerateSettings: Codable, Equatable, Sendable {
+  public var method = EditMethod.imagic
   public var alphas: [Double]
+  /// SDEdit's shares of the noise.
+  public var strengths = GenerateSettings.publishedStrengths
+  /// The guidance scales that DDIM inversion goes over.
+  public var guidanceScales = GenerateSettings.publishedGuidanceScales
+  /// A caption of the photograph, under which DDIM inversion inverts it; absent for no sentence.
+  public var source: String?
   public var seeds: [UInt64]
   public var sampler: SamplingMethod
   /// Steps of the sampler.
@@ -52,7 +59,8 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
   public var start: SamplingStart
 
   enum CodingKeys: String, CodingKey {
-    case alphas, seeds, sampler, steps
+    case method, alphas, strengths, source, seeds, sampler, steps
+    case guidanceScales = "guidance-scales"
     case guidanceScale = "guidance-scale"
     case guidanceCourse = "guidance-course"
     case start
@@ -68,11 +76,23 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
 }
 
 extension GenerateSettings {
-  /// Settings of files that were saved before there was a choice of samplers are DDIM's.
+  /// The range in which SDEdit's authors find pictures that are both faithful and realistic, and what lies around it
+  /// (Meng et al. 2022, section 3 and figure 3).
+  static let publishedStrengths = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+  /// From the photograph's own reconstruction to the scale that Stable Diffusion is mostly sampled with.
+  static let publishedGuidanceScales = [0, 1, 2, 3, 5, 7.5]
+
+  /// Settings of files that were saved before there was a choice of methods and samplers are Imagic's and DDIM's.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
+      method: try values.decodeIfPresent(EditMethod.self, forKey: .method) ?? .imagic,
       alphas: try values.decode([Double].self, forKey: .alphas),
+      strengths: try values.decodeIfPresent([Double].self, forKey: .strengths)
+        ?? Self.publishedStrengths,
+      guidanceScales: try values.decodeIfPresent([Double].self, forKey: .guidanceScales)
+        ?? Self.publishedGuidanceScales,
+      source: try values.decodeIfPresent(String.self, forKey: .source),
       seeds: try values.decode([UInt64].self, forKey: .seeds),
       sampler: try values.decodeIfPresent(SamplingMethod.self, forKey: .sampler) ?? .ddim,
       steps: try values.decode(Int.self, forKey: .steps),
@@ -170,13 +190,27 @@ public struct EditSettings: Codable, Equatable, Sendable {
     size = request.size ?? size
     embedding.apply(request.embedding)
     finetune.apply(request.finetune)
+    generate.method = request.generate.method ?? generate.method
     generate.alphas = request.generate.alphas ?? generate.alphas
+    generate.strengths = request.generate.strengths ?? generate.strengths
+    generate.guidanceScales = request.generate.guidanceScales ?? generate.guidanceScales
+    generate.source = request.generate.source ?? generate.source
     generate.seeds = request.generate.seeds ?? generate.seeds
     generate.sampler = request.generate.sampler ?? generate.sampler
     generate.steps = request.generate.steps ?? generate.steps
     generate.guidanceScale = request.generate.guidanceScale ?? generate.guidanceScale
     generate.guidanceCourse = request.generate.guidanceCourse ?? generate.guidanceCourse
     generate.start = request.generate.start ?? generate.start
+  }
+}
+
+extension EditSettings {
+  /// The settings as pictures tell them that may be given away: file names in place of paths.
+  var shareable: EditSettings {
+    var settings = self
+    settings.image = URL(fileURLWithPath: image).lastPathComponent
+    settings.base = URL(fileURLWithPath: base).lastPathComponent
+    return settings
   }
 }
 

@@ -59,10 +59,8 @@ public enum EmbeddingStage {
       if let found, run.askedImage == nil {
         (imageDigest, picture) = (found.header.imageDigest, found.picture)
       } else {
-        let bytes = try Picture.bytes(ofFile: settings.image)
-        imageDigest = SHA256Text.digest(of: bytes)
-        picture = try Picture(decoding: bytes, name: settings.image)
-          .fitted(width: size.width, height: size.height, by: settings.fit)
+        (picture, imageDigest) = try Picture.fitted(
+          contentsOf: settings.image, to: size, by: settings.fit)
       }
       if let saved {
         try StageIdentity.check(

@@ -22,6 +22,29 @@ extension StageRun {
     return embedding
   }
 
+  /// weights.h5 without the optimiser's state, which has to be there, complete, and tuned to `embedding`.
+  /// - Throws: `EditingError` or `StoreError`.
+  func completeWeights(of embedding: EmbeddingCheckpoint) throws -> WeightsCheckpoint {
+    let path = folder.weights
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw EditingError(.noInput, "\(path): there is no such file, run model-finetune first")
+    }
+    let weights = try WeightsCheckpoint(contentsOf: path, withOptimizer: false)
+    guard weights.header.isComplete else {
+      throw EditingError(
+        .badData,
+        "\(path): found step \(weights.header.step) of \(weights.header.steps), wanted it "
+          + "complete: run model-finetune again")
+    }
+    guard weights.embeddingDigest == embedding.digest else {
+      throw EditingError(
+        .badData,
+        "\(path): found weights that were tuned to another embedding than that of "
+          + "embedding.h5: run model-finetune --restart")
+    }
+    return weights
+  }
+
   /// The settings of a later stage: where there is no request, those that its own file holds, or the embedding's. How
   /// the embedding was made is told by its file, whatever is asked for now.
   func laterSettings(_ embedding: EmbeddingCheckpoint, saved: EditSettings?) throws

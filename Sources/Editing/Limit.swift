@@ -41,6 +41,7 @@ extension Limit<Double> {
     $0 >= 0 && $0 <= 100
   }
   public static let alpha = Limit(wanted: "a number from -10 to 10") { abs($0) <= 10 }
+  public static let strength = Limit(wanted: "a number from 0 to 1") { $0 >= 0 && $0 <= 1 }
   public static let seconds = Limit(wanted: "a number of seconds from 0 to 86400") {
     $0 >= 0 && $0 <= 86400
   }
@@ -56,9 +57,14 @@ extension Limit<String> {
 }
 
 extension Limit<[Double]> {
-  public static let alphas = Limit(wanted: "1 to 1000 different numbers from -10 to 10") {
-    (1...1000).contains($0.count) && Set($0).count == $0.count
-      && $0.allSatisfy(Limit<Double>.alpha.contains)
+  public static let alphas = different("numbers from -10 to 10", .alpha)
+  public static let strengths = different("numbers from 0 to 1", .strength)
+  public static let guidanceScales = different("numbers from 0 to 100", .guidanceScale)
+
+  private static func different(_ numbers: String, _ limit: Limit<Double>) -> Limit {
+    Limit(wanted: "1 to 1000 different \(numbers)") {
+      (1...1000).contains($0.count) && Set($0).count == $0.count && $0.allSatisfy(limit.contains)
+    }
   }
 }
 

@@ -35,7 +35,7 @@ public struct Manifest: Codable, Equatable, Sendable {
 
   public var format = "imagic-manifest"
   public var formatVersion = 1
-  /// By the stage's name.
+  /// By the stage's name; the last stage's of another method than Imagic by its name and the method's.
   public var stages: [String: Entry] = [:]
 
   enum CodingKeys: String, CodingKey {
@@ -62,11 +62,14 @@ public struct Manifest: Codable, Equatable, Sendable {
   /// Enters a stage, adding to the time that its earlier runs took.
   /// - Parameter begunAnew: whether the stage's earlier runs are void.
   mutating func enter(_ stage: Stage, _ entry: Entry, begunAnew: Bool) {
+    let method = entry.settings.generate.method
+    let isOther = stage == .interpolateGenerate && method != .imagic
+    let name = stage.rawValue + (isOther ? " \(method.rawValue)" : "")
     var entry = entry
-    if !begunAnew, let before = stages[stage.rawValue] {
+    if !begunAnew, let before = stages[name] {
       entry.seconds += before.seconds
       entry.peakMemory = max(entry.peakMemory, before.peakMemory)
     }
-    stages[stage.rawValue] = entry
+    stages[name] = entry
   }
 }

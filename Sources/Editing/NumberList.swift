@@ -5,10 +5,12 @@ import Foundation
 /// Reads and writes lists of numbers.
 public enum NumberList {
   /// The alphas of `text`, nil where it is no list of 1 to 1000 different numbers.
+  public static func alphas(_ text: String) -> [Double]? { numbers(text, within: .alphas) }
+
+  /// The numbers of `text`, nil where it is no list within `limit`.
   ///
   /// The members of a range are rounded to nine decimals, so that 0:1:0.1 holds 0.3 and not 0.30000000000000004.
-  public static func alphas(_ text: String) -> [Double]? {
-    let limit = Limit<[Double]>.alphas
+  public static func numbers(_ text: String, within limit: Limit<[Double]>) -> [Double]? {
     guard let values = text.contains(":") ? range(text) : list(text, Double.init),
       limit.contains(values)
     else { return nil }
@@ -39,9 +41,9 @@ public enum NumberList {
     return (0...Int(last)).map { ((parts[0] + Double($0) * parts[2]) * 1e9).rounded() / 1e9 }
   }
 
-  /// An alpha as file names and labels have it: two decimals, more only where it has more.
-  public static func label(_ alpha: Double) -> String {
-    let short = String(format: "%.2f", alpha == 0 ? 0 : alpha)
-    return Double(short) == alpha ? short : "\(alpha)"
+  /// A number as file names and labels have it: two decimals, more only where it has more.
+  public static func label(_ number: Double) -> String {
+    let short = String(format: "%.2f", number == 0 ? 0 : number)
+    return Double(short) == number ? short : "\(number)"
   }
 }

@@ -21,14 +21,21 @@ public struct RunFolder: Equatable, Sendable {
   public var embedding: String { file("embedding.h5") }
   public var weights: String { file("weights.h5") }
   public var edits: String { file("edits") }
-  public var contactSheet: String { file("contact-sheet.png") }
+  public var contactSheet: String { contactSheet(of: .imagic) }
   public var manifest: String { file("manifest.json") }
 
-  /// The picture of one alpha and seed; without a seed, the one that the photograph's own inversion gives.
+  /// Each method has a sheet of its own, and Imagic's bears no name.
+  public func contactSheet(of method: EditMethod) -> String {
+    file("contact-sheet\(method == .imagic ? "" : "-\(method.rawValue)").png")
+  }
+
+  /// Imagic's picture of one alpha and seed; without a seed, the one that the photograph's own inversion gives.
   public func edit(alpha: Double, seed: UInt64?) -> String {
     let seed = seed.map { "-seed-\($0)" } ?? ""
-    return file("edits/alpha-\(NumberList.label(alpha))\(seed).png")
+    return edit(named: "alpha-\(NumberList.label(alpha))\(seed)")
   }
+
+  func edit(named name: String) -> String { file("edits/\(name).png") }
 
   private func file(_ name: String) -> String {
     path.hasSuffix("/") ? path + name : "\(path)/\(name)"

@@ -18,17 +18,22 @@ struct Sampler {
   /// From noise to a latent.
   /// - Parameters:
   ///   - noise: `[batch, height, width, channels]`.
+  ///   - skipped: how many of the noisiest steps to leave out, where the noise is at the level of the next.
   ///   - embedding: `[batch, tokens, width]`.
   ///   - afterStep: called after each step; what it throws ends the sampling.
   /// - Throws: `ScheduleError`, and what `afterStep` throws.
-  func latent(from noise: Tensor, embedding: Tensor, afterStep: () throws -> Void) throws -> Tensor
-  {
+  func latent(
+    from noise: Tensor, skipping skipped: Int = 0, embedding: Tensor, afterStep: () throws -> Void
+  ) throws -> Tensor {
     let denoise = denoiser(embedding, unconditional: unconditional)
     let walk =
       switch method {
-      case .ddim: try ddim(from: noise, schedule: schedule, steps: steps, denoise: denoise)
+      case .ddim:
+        try ddim(
+          from: noise, schedule: schedule, steps: steps, skipping: skipped, denoise: denoise)
       case .dpmSolver:
-        try dpmSolver(from: noise, schedule: schedule, steps: steps, denoise: denoise)
+        try dpmSolver(
+          from: noise, schedule: schedule, steps: steps, skipping: skipped, denoise: denoise)
       }
     return try finish(walk, afterStep)
   }
@@ -50,13 +55,51 @@ struct Sampler {
     return try finish(walk, afterStep)
   }
 
+  /// From a photograph's latent with noise to one that the sentence describes (Meng et al. 2022, algorithm 2).
+  ///
+  /// As in diffusers' image-to-image pipeline: noise is added up to the level of one of the sampler's timesteps, and the
+  /// sampler goes on from there.
+  /// - Parameters:
+  ///   - photograph: `[batch, height, width, channels]`; comes back as it is where the strength leaves no step.
+  ///   - noise: standard normal, in the same shape.
+  ///   - strength: from 0, nothing, to 1, all of the sampler's steps.
+  /// - Throws: `ScheduleError`, and what `afterStep` throws.
+  func latent(
+    of photograph: Tensor, noise: Tensor, strength: Double, embedding: Tensor,
+    afterStep: () throws -> Void
+  ) throws -> Tensor {
+    let kept = try timesteps(strength: strength)
+    guard let first = kept.first else { return photograph }
+    let batch = photograph.shape[0]
+    let noisy = schedule.noisy(
+      photograph, noise: noise, timesteps: Array(repeating: first, count: batch))
+    return try latent(
+      from: noisy, skipping: timesteps().count - kept.count, embedding: embedding,
+      afterStep: afterStep)
+  }
+
+  /// The last timesteps of the sampler, as many as the strength's share of them, rounded down.
+  /// - Throws: `ScheduleError`.
+  func timesteps(strength: Double) throws -> ArraySlice<Int> {
+    let all = try timesteps()
+    // Beyond the share, so that the rounding of 0.58 * 50 takes no step away.
+    return all.suffix(Int(Double(all.count) * min(max(strength, 0), 1) + 1e-9))
+  }
+
+  private func timesteps() throws -> [Int] {
+    switch method {
+    case .ddim: try schedule.timesteps(steps)
+    case .dpmSolver: try schedule.solverTimesteps(steps)
+    }
+  }
+
   private func finish(_ trajectory: Trajectory, _ afterStep: () throws -> Void) throws -> Tensor {
     var trajectory = trajectory
     while try trajectory.advance() { try afterStep() }
     return trajectory.latent
   }
 
-  private func denoiser(_ embedding: Tensor, unconditional: Tensor) -> Denoiser {
+  func denoiser(_ embedding: Tensor, unconditional: Tensor) -> Denoiser {
     guard guidanceScale != 1 else { return prediction(embedding) }
     let batch = embedding.shape[0]
     let empty =

@@ -1,13 +1,13 @@
 // The contact sheet: all edits of a photograph in one labelled picture, to pick from.
 
-/// A sheet with the sentence at the top, the photograph first, an edit for each alpha across and
-/// for each seed down.
+/// A sheet with the sentence at the top, the photograph first, and the edits in labelled columns
+/// and rows: an alpha across, mostly, and a seed down.
 public struct ContactSheet: Sendable {
   /// One line of edits.
   public struct Row: Sendable {
     /// What stands before the line, such as "seed 0"; nil for nothing, where there is one line only.
     public var label: String?
-    /// An edit for each alpha.
+    /// An edit for each column.
     public var edits: [Picture]
 
     public init(label: String?, edits: [Picture]) {
@@ -18,7 +18,7 @@ public struct ContactSheet: Sendable {
 
   /// A column to point out.
   public struct Mark: Sendable {
-    /// The index of its alpha.
+    /// Its index.
     public var column: Int
     /// What stands below it, such as "suggested".
     public var label: String
@@ -34,18 +34,19 @@ public struct ContactSheet: Sendable {
   /// A smaller line below the sentence, such as the settings; nil for none.
   public var detail: String?
   public var photograph: Picture
-  public var alphas: [Double]
+  /// The columns' labels, such as "α 0.40".
+  public var columns: [String]
   public var rows: [Row]
   public var mark: Mark?
 
   public init(
-    prompt: String, detail: String? = nil, photograph: Picture, alphas: [Double], rows: [Row],
+    prompt: String, detail: String? = nil, photograph: Picture, columns: [String], rows: [Row],
     mark: Mark? = nil
   ) {
     self.prompt = prompt
     self.detail = detail
     self.photograph = photograph
-    self.alphas = alphas
+    self.columns = columns
     self.rows = rows
     self.mark = mark
   }
@@ -81,7 +82,7 @@ public struct ContactSheet: Sendable {
   }
 
   /// "α 0.40": two decimals, more where the alpha has more, up to four.
-  static func label(alpha: Double) -> String {
+  public static func label(alpha: Double) -> String {
     let tenThousandths = (abs(alpha) * 10_000).rounded()
     guard tenThousandths < 1e15 else { return "α \(alpha)" }
     let number = Int(tenThousandths)
@@ -93,8 +94,8 @@ public struct ContactSheet: Sendable {
 
   /// The sheet as one picture. The same content gives the same pixels.
   ///
-  /// - Throws: `ImageError`: `badData` if the pictures differ in size or are not one for each alpha
-  ///   in each row, or there are none; `noInput` if the font is not installed.
+  /// - Throws: `ImageError`: `badData` if the pictures differ in size or are not one for each
+  ///   column in each row, or there are none; `noInput` if the font is not installed.
   public func render() throws -> Picture {
     try check()
     let fonts = try Fonts(tile: photograph)
@@ -111,8 +112,8 @@ public struct ContactSheet: Sendable {
       for (column, left) in layout.columns.enumerated() {
         let isFirst = top == layout.rows[0]
         draw(
-          row.edits[column], isFirst ? Self.label(alpha: alphas[column]) : nil, x: left, y: top,
-          layout, fonts, color: column == mark?.column ? Colors.accent : Colors.text, into: &sheet)
+          row.edits[column], isFirst ? columns[column] : nil, x: left, y: top, layout, fonts,
+          color: column == mark?.column ? Colors.accent : Colors.text, into: &sheet)
       }
       if let label = row.label {
         let width = fonts.label.width(of: label)
@@ -128,12 +129,12 @@ public struct ContactSheet: Sendable {
 
   private func check() throws {
     let name = "a contact sheet"
-    guard !alphas.isEmpty, !rows.isEmpty else {
-      throw ImageError.badData(name, "\(rows.count) rows of \(alphas.count), wanted at least one")
+    guard !columns.isEmpty, !rows.isEmpty else {
+      throw ImageError.badData(name, "\(rows.count) rows of \(columns.count), wanted at least one")
     }
-    if let row = rows.first(where: { $0.edits.count != alphas.count }) {
+    if let row = rows.first(where: { $0.edits.count != columns.count }) {
       throw ImageError.badData(
-        name, "a row of \(row.edits.count) edits, wanted one for each of \(alphas.count) alphas")
+        name, "a row of \(row.edits.count) edits, wanted one for each of \(columns.count) columns")
     }
     let edits = rows.flatMap(\.edits)
     let size = (photograph.width, photograph.height)
@@ -142,8 +143,8 @@ public struct ContactSheet: Sendable {
         name,
         "an edit of \(odd.width)x\(odd.height), wanted the photograph's \(size.0)x\(size.1)")
     }
-    if let mark, !alphas.indices.contains(mark.column) {
-      throw ImageError.badData(name, "column \(mark.column) of \(alphas.count) marked")
+    if let mark, !columns.indices.contains(mark.column) {
+      throw ImageError.badData(name, "column \(mark.column) of \(columns.count) marked")
     }
   }
 
@@ -171,10 +172,9 @@ public struct ContactSheet: Sendable {
     // The photograph, a wider gap, the rows' labels, the edits.
     let rowLabels = rows.compactMap { $0.label.map(fonts.label.width(of:)) }.max()
     let firstColumn = margin + tile.width + 3 * gap + (rowLabels.map { $0 + gap } ?? 0)
-    let labels = alphas.map { fonts.label.width(of: Self.label(alpha: $0)) }
-    let pitch = max(tile.width, labels.max() ?? 0) + gap
-    let columns = alphas.indices.map { firstColumn + $0 * pitch }
-    let width = firstColumn + alphas.count * pitch - gap + margin
+    let pitch = max(tile.width, columns.map(fonts.label.width(of:)).max() ?? 0) + gap
+    let lefts = columns.indices.map { firstColumn + $0 * pitch }
+    let width = firstColumn + columns.count * pitch - gap + margin
 
     let promptLines = fonts.prompt.wrapped(prompt, width: width - 2 * margin)
     let detailLines = detail.map { fonts.label.wrapped($0, width: width - 2 * margin) } ?? []
@@ -185,7 +185,7 @@ public struct ContactSheet: Sendable {
     let bottom = firstRow + rows.count * (tile.height + gap) - gap
     return Layout(
       sheet: (width, bottom + (mark == nil ? 0 : labelHeight + inset) + margin), tile: tile,
-      photograph: (margin, firstRow), columns: columns, rows: tops, margin: margin, gap: gap,
+      photograph: (margin, firstRow), columns: lefts, rows: tops, margin: margin, gap: gap,
       inset: inset, promptLines: promptLines, detailLines: detailLines)
   }
 

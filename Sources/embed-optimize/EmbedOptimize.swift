@@ -3,7 +3,6 @@
 import ArgumentParser
 import Commands
 import Editing
-import Images
 
 @main struct EmbedOptimize: StageCommand {
   static let configuration = CommandConfiguration(
@@ -21,34 +20,12 @@ import Images
 
   @OptionGroup var files: RunOptions
 
-  @Option(help: ArgumentHelp("The photograph: PNG, JPEG or WebP.", valueName: "file"))
-  var image: String?
-
-  @Option(help: ArgumentHelp("The sentence that the edit makes true.", valueName: "text"))
-  var prompt: String?
-
-  @Option(help: "How the photograph is brought to the model's proportions: crop, pad or stretch.")
-  var fit: Fit?
-
-  @Option(
-    help: ArgumentHelp(
-      "The pictures' size, 512 or 512x384; the size that the base was trained at where not given."))
-  var size: PictureSize?
-
+  @OptionGroup var edit: EditOptions
   @OptionGroup var training: TrainingOptions
   @OptionGroup var options: StageOptions
 
-  func validate() throws {
-    try check(image, .path, "--image")
-    try check(prompt, .prompt, "--prompt")
-  }
-
   var overrides: EditRequest {
-    var overrides = EditRequest()
-    overrides.image = image.map(Self.absolute)
-    overrides.prompt = prompt
-    overrides.fit = fit
-    overrides.size = size
+    var overrides = edit.overrides
     overrides.seed = training.seed
     overrides.embedding = training.overrides
     return overrides

@@ -11,20 +11,45 @@ import Editing
     usage: """
       interpolate-generate --request FILE [--run DIR] [options]
       interpolate-generate --run DIR [options]
+      interpolate-generate --method sdedit --image FILE --prompt TEXT --run DIR [options]
       """,
     discussion: """
       The last of three stages, after model-finetune. The edits go into the run's folder edits, and all of them into one \
-      contact-sheet.png. Edits that are there already are kept.
+      contact-sheet.png. Edits that are there already are kept. The methods other than imagic take the base as it is \
+      and need no stage before this one.
       """,
     version: programVersion)
 
   @OptionGroup var files: RunOptions
+  @OptionGroup var edit: EditOptions
+
+  @Option(help: "How the edits are made.")
+  var method: EditMethod?
 
   @Option(
     help: ArgumentHelp(
       "From 0, the photograph, to 1, the sentence, and beyond: 0,0.5,1 or first:last:step.",
       valueName: "numbers"))
   var alphas: AlphaList?
+
+  @Option(
+    help: ArgumentHelp(
+      "Of sdedit: shares of the noise that the photograph gets, from 0 to 1.", valueName: "numbers")
+  )
+  var strengths: StrengthList?
+
+  @Option(
+    name: .customLong("guidance-scales"),
+    help: ArgumentHelp(
+      "Of ddim-inversion: the guidance scales of its edits; 0 gives the photograph back.",
+      valueName: "numbers"))
+  var guidanceScales: GuidanceScaleList?
+
+  @Option(
+    help: ArgumentHelp(
+      "Of ddim-inversion: a caption of the photograph, to invert it under; none where not given.",
+      valueName: "text"))
+  var source: String?
 
   @Option(help: ArgumentHelp("A row of edits for each: 0,1,2.", valueName: "numbers"))
   var seeds: SeedList?
@@ -51,15 +76,18 @@ import Editing
   @OptionGroup var options: StageOptions
 
   func validate() throws {
+    try check(source, .prompt, "--source")
     try check(steps, .samplingSteps, "--steps")
     try check(guidanceScale, .guidanceScale, "--guidance-scale")
   }
 
   var overrides: EditRequest {
-    var overrides = EditRequest()
+    var overrides = edit.overrides
     overrides.generate = EditRequest.Generation(
-      alphas: alphas?.values, seeds: seeds?.values, sampler: sampler, steps: steps,
-      guidanceScale: guidanceScale, guidanceCourse: guidanceCourse, start: start)
+      method: method, alphas: alphas?.values, strengths: strengths?.values,
+      guidanceScales: guidanceScales?.values, source: source, seeds: seeds?.values,
+      sampler: sampler, steps: steps, guidanceScale: guidanceScale,
+      guidanceCourse: guidanceCourse, start: start)
     return overrides
   }
 

@@ -72,6 +72,27 @@ import Testing
     #expect(left == (try FileManager.default.subpathsOfDirectory(atPath: path("whole")).sorted()))
   }
 
+  @Test(arguments: ["sdedit", "ddim-inversion", "sample"])
+  func anotherMethodIsKilledAndRunAgainToTheSameBytes(method: String) throws {
+    func arguments(_ run: String) -> [String] {
+      [
+        "--method", method, "--image", Repository.photograph, "--prompt", "a photo of a red cow",
+        "--base", Repository.base, "--size", "48x32", "--steps", "12", "--strengths", "0.5,1",
+        "--guidance-scales", "0,2", "--seeds", method == "sample" ? "0,1,2" : "0", "--run",
+        path(run),
+      ]
+    }
+    #expect(try Self.interpolateGenerate.run(arguments("whole")).status == 0)
+    #expect(try killUntilComplete(Self.interpolateGenerate, arguments("killed")) > 0)
+    let made = try FileManager.default.subpathsOfDirectory(atPath: path("whole")).sorted()
+    #expect(made == (try FileManager.default.subpathsOfDirectory(atPath: path("killed")).sorted()))
+    let pictures = made.filter { $0.hasSuffix(".png") }
+    #expect(pictures.contains("contact-sheet-\(method).png") && pictures.count >= 3)
+    for picture in pictures {
+      #expect(try bytes("whole/\(picture)") == bytes("killed/\(picture)"), "\(picture)")
+    }
+  }
+
   @Test func theResultDoesNotDependOnTheNumberOfThreads() throws {
     let request = try request(steps: 3)
     for threads in ["1", "2", "3", "8"] {
@@ -244,6 +265,24 @@ import Testing
     #expect(result.errors.hasPrefix("embed-optimize: ") && result.errors.contains(wrong.says))
     #expect(result.errors.filter { $0 == "\n" }.count == 1, "\(result.errors)")
     #expect(!FileManager.default.fileExists(atPath: path("R/embedding.h5")))
+  }
+
+  @Test(arguments: [
+    Wrong(arguments: ["--method", "magic"], status: 64, says: "--method"),
+    Wrong(arguments: ["--strengths", "0,1.5"], status: 64, says: "--strengths"),
+    Wrong(arguments: ["--guidance-scales", "-1"], status: 64, says: "--guidance-scales"),
+    Wrong(arguments: ["--method", "sdedit"], status: 64, says: "no photograph: give one with"),
+    Wrong(
+      arguments: ["--method", "sdedit", "--image", "none.png", "--prompt", "p"], status: 66,
+      says: "none.png"),
+    Wrong(
+      arguments: ["--image", Repository.photograph, "--prompt", "p"], status: 66,
+      says: "run embed-optimize first"),
+  ]) func aWrongCallOfAMethodGetsOneLine(_ wrong: Wrong) throws {
+    let result = try Self.interpolateGenerate.run(["--run", path("run")] + wrong.arguments)
+    #expect(result.status == wrong.status, "\(result.errors)")
+    #expect(result.errors.contains(wrong.says), "\(result.errors)")
+    #expect(result.errors.filter { $0 == "\n" }.count == 1)
   }
 
   @Test(arguments: ["a,b", "", "0:1", "0:1:0", "1:0:0.1", "nan", "0,0", "inf"])

@@ -32,6 +32,18 @@ import Testing
     #expect(compared == 4)
   }
 
+  /// The steps that are left out are those that the whole walk begins with.
+  @Test(arguments: [0, 1, 7, 20]) func aWalkThatSkipsGoesOnFromItsLatent(skipped: Int) throws {
+    let schedule = NoiseSchedule(.init())
+    let noise = Tensor([0.25, -0.5, 1], [1, 3])
+    var whole = try ddim(from: noise, schedule: schedule, steps: 20, denoise: referenceModel)
+    for _ in 0..<skipped { _ = try whole.advance() }
+    var rest = try ddim(
+      from: whole.latent, schedule: schedule, steps: 20, skipping: skipped, denoise: referenceModel)
+    #expect(rest.steps == Array(whole.steps.dropFirst(skipped)))
+    try #expect(rest.finish().array == whole.finish().array)
+  }
+
   /// A model that knows the clean sample leads to it from any noise: exactly for a schedule that ends free of noise.
   @Test(arguments: [NoiseSchedule.Spacing.leading, .trailing, .linspace])
   func aPerfectModelIsFollowed(spacing: NoiseSchedule.Spacing) throws {

@@ -21,7 +21,7 @@ import Testing
       size: [96, 64]
       embedding: { steps: 500, learning-rate: 0.001, until-loss: 0.05 }
       finetune:  { steps: 1000, learning-rate: 2e-6, batch: 4, tune: lora, rank: 16, lora-convolutions: true }
-      generate:  { alphas: [0, 0.5, 1.0], seeds: [0, 2], sampler: dpm-solver++, steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion }
+      generate:  { method: sdedit, alphas: [0, 0.5, 1.0], strengths: [0.5], guidance-scales: [0, 2], source: a photo of a horse, seeds: [0, 2], sampler: dpm-solver++, steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion }
       """, to: "horse.yaml")
     var expected = EditRequest()
     expected.image = "\(folder.path)/photos/horse.png"
@@ -36,7 +36,8 @@ import Testing
     expected.finetune = .init(steps: 1000, learningRate: 2e-6, batch: 4)
     expected.lowRank = .init(tune: .lora, rank: 16, convolutions: true)
     expected.generate = .init(
-      alphas: [0, 0.5, 1], seeds: [0, 2], sampler: .dpmSolver, steps: 50, guidanceScale: 3,
+      method: .sdedit, alphas: [0, 0.5, 1], strengths: [0.5], guidanceScales: [0, 2],
+      source: "a photo of a horse", seeds: [0, 2], sampler: .dpmSolver, steps: 50, guidanceScale: 3,
       guidanceCourse: .rising, start: .inversion)
     #expect(try EditRequest(requestAt: path) == expected)
   }
@@ -55,6 +56,15 @@ import Testing
     expected.generate = .init(start: .inversion)
     #expect(try EditRequest(defaultsOfBase: folder.path) == expected)
     #expect(try EditRequest(defaultsOfBase: folder.path + "/none") == EditRequest())
+  }
+
+  @Test(arguments: ["\"method\": \"sdedit\"", "\"source\": \"a photo of a cow\""])
+  func whatIsOfAnEditIsNoDefaultOfABase(key: String) throws {
+    _ = try folder.write("{ \"generate\": { \(key) } }", to: "imagic.json")
+    let error = try #require(throws: EditingError.self) {
+      try EditRequest(defaultsOfBase: folder.path)
+    }
+    #expect(error.status == .badData && error.description.contains("unknown key"))
   }
 
   /// A line of a request, and what the error says after the file's name.
@@ -105,6 +115,9 @@ import Testing
     ("generate: {steps: 0}", ":1: generate.steps: found 0, wanted a whole number from 1 to 1000"),
     ("generate: {guidance-scale: -1}", ":1: generate.guidance-scale: found -1, wanted a number"),
     ("generate: {start: middle}", ":1: generate.start: found middle, wanted one of noise, inv"),
+    ("generate: {strengths: [1.5]}", ":1: generate.strengths: found [1.5], wanted 1 to 1000 diff"),
+    ("generate: {method: magic}", ":1: generate.method: found magic, wanted one of imagic, sde"),
+    ("generate: {guidance-scales: [-1]}", ":1: generate.guidance-scales: found [-1], wanted 1 to"),
     ("generate: {sampler: euler}", ":1: generate.sampler: found euler, wanted one of ddim, dpm-s"),
     ("seed: 1\nseed: 2", ": found seed more than once, wanted each key once"),
     ("prompt: [", ":2: not valid YAML: "),

@@ -93,6 +93,12 @@ import Testing
     #expect(error.status == .usage && error.description.hasPrefix("no photograph"))
   }
 
+  @Test func whatIsGivenAwayHasFileNamesOnly() {
+    let settings = EditSettings(
+      published: "/home/a/photos/b.png", prompt: "a sentence", base: "/home/a/base")
+    #expect(settings.shareable.image == "b.png" && settings.shareable.base == "base")
+  }
+
   @Test func jsonHasSortedKeysAndComesBack() throws {
     var settings = try EditSettings(request: request(), flags: EditRequest())
     settings.size = PictureSize(width: 96, height: 64)
@@ -105,11 +111,16 @@ import Testing
   }
 
   /// Files that were saved before there was a choice are read.
-  @Test func settingsWithoutASamplerAreThoseOfDDIM() throws {
+  @Test func settingsWithoutAMethodAndASamplerAreThoseOfImagicAndDDIM() throws {
     let settings = try EditSettings(request: request(), flags: EditRequest())
-    let text = try SettingsJSON.encode(settings)
-    let older = text.replacingOccurrences(of: #""sampler":"ddim","#, with: "")
-    #expect(older != text)
+    var older = try SettingsJSON.encode(settings)
+    for newer in [
+      #""sampler":"ddim","#, #""method":"imagic","#, #""guidance-scales":[0,1,2,3,5,7.5],"#,
+      #","strengths":[0.3,0.4,0.5,0.6,0.7,0.8,0.9]"#,
+    ] {
+      #expect(older.contains(newer))
+      older = older.replacingOccurrences(of: newer, with: "")
+    }
     #expect(try SettingsJSON.decode(EditSettings.self, from: older, source: "a") == settings)
   }
 

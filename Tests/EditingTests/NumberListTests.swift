@@ -21,6 +21,13 @@ import Testing
     #expect(NumberList.alphas(text) == nil)
   }
 
+  @Test func otherNumbersHaveLimitsOfTheirOwn() {
+    #expect(NumberList.numbers("0.3:0.9:0.3", within: .strengths) == [0.3, 0.6, 0.9])
+    #expect(NumberList.numbers("0,1.1", within: .strengths) == nil)
+    #expect(NumberList.numbers("0,7.5", within: .guidanceScales) == [0, 7.5])
+    #expect(NumberList.numbers("-1", within: .guidanceScales) == nil)
+  }
+
   @Test func seedsAreWholeAndDifferent() {
     #expect(NumberList.seeds("0,1, 2") == [0, 1, 2])
     for text in ["", "-1", "1.5", "1,1", "x", "9223372036854775808"] {

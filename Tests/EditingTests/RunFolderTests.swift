@@ -13,6 +13,12 @@ import Testing
     #expect(RunFolder(path: "a").edit(alpha: 1.2, seed: nil) == "a/edits/alpha-1.20.png")
   }
 
+  @Test func eachMethodHasAContactSheet() {
+    let folder = RunFolder(path: "a")
+    #expect(folder.contactSheet == "a/contact-sheet.png")
+    #expect(folder.contactSheet(of: .ddimInversion) == "a/contact-sheet-ddim-inversion.png")
+  }
+
   @Test func aFolderThatCannotBeMadeIsNamed() throws {
     let folder = try TemporaryFolder()
     let file = try folder.write("", to: "file")

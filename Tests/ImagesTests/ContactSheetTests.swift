@@ -6,7 +6,7 @@ import Testing
   private func sheet(tile: Int, alphas: Int, rows: Int, labels: Bool = true) -> ContactSheet {
     ContactSheet(
       prompt: "a photo of a cow on grass at sunset", photograph: pattern(tile, tile),
-      alphas: (0..<alphas).map { Double($0) / 10 },
+      columns: (0..<alphas).map { ContactSheet.label(alpha: Double($0) / 10) },
       rows: (0..<rows).map { row in
         ContactSheet.Row(
           label: labels ? "seed \(row)" : nil,

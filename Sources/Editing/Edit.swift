@@ -1,0 +1,87 @@
+// One edit of a sweep: where it lies, how it is called, and the sheet that shows all of them.
+
+import Images
+
+/// One edit to make.
+struct Edit {
+  /// Its place on the method's axis; nil where there is none.
+  let place: Double?
+  /// The seed of its noise; nil where the sampling starts from the photograph.
+  let seed: UInt64?
+  /// What to call it: "alpha 0.70 seed 0".
+  let name: String
+  let path: String
+  let notes: EditNotes
+
+  /// All edits that the settings ask for, those of a seed one after the other.
+  /// - Parameter notes: what the PNG says of the edit at a place with a seed.
+  static func all(
+    _ settings: GenerateSettings, in folder: RunFolder,
+    notes: (_ place: Double?, _ seed: UInt64?) -> EditNotes
+  ) -> [Edit] {
+    let axis = settings.axis
+    let places = axis.map { $0.values.map(Optional.some) } ?? [nil]
+    return settings.startSeeds.flatMap { seed in
+      places.map { place in
+        var words = settings.method == .imagic ? [] : [settings.method.rawValue]
+        if let axis, let place { words += [axis.name, NumberList.label(place)] }
+        if let seed { words += ["seed", "\(seed)"] }
+        return Edit(
+          place: place, seed: seed, name: words.joined(separator: " "),
+          path: folder.edit(named: words.joined(separator: "-")), notes: notes(place, seed))
+      }
+    }
+  }
+}
+
+extension ContactSheet {
+  /// A sheet of edits in the order of ``Edit/all(_:in:notes:)``: the axis across and the seeds down, or the seeds across
+  /// where there is no axis.
+  /// - Parameter pictures: one for each edit.
+  init(_ settings: EditSettings, photograph: Picture, edits: [Edit], pictures: [Picture]) {
+    let generate = settings.generate
+    let axis = generate.axis
+    let columns =
+      switch generate.method {
+      case .imagic: generate.alphas.map(Self.label(alpha:))
+      default:
+        axis.map { axis in axis.values.map { "\(axis.name) \(NumberList.label($0))" } }
+          ?? edits.map { "seed \($0.seed ?? 0)" }
+      }
+    let rows = stride(from: 0, to: edits.count, by: columns.count).map { first in
+      Row(
+        label: edits.count > columns.count ? edits[first].seed.map { "seed \($0)" } : nil,
+        edits: Array(pictures[first..<first + columns.count]))
+    }
+    self.init(
+      prompt: settings.prompt, detail: generate.description, photograph: photograph,
+      columns: columns, rows: rows)
+  }
+}
+
+extension GenerateSettings: CustomStringConvertible {
+  /// How the edits were made, in one line.
+  public var description: String {
+    let walk =
+      switch sampler {
+      case .ddim: ""
+      case .dpmSolver: "of DPM-Solver++ "
+      }
+    let scale = guidanceScale.formatted()
+    let guidance =
+      guidanceCourse == .rising && guidanceScale != 1
+      ? "guidance rising to \(scale)" : "guidance \(scale)"
+    switch method {
+    case .imagic:
+      let from = start == .inversion ? "from the photograph's inversion" : "from noise"
+      return "\(steps) steps \(walk)\(from), \(guidance)"
+    case .sdedit:
+      return "SDEdit: \(steps) steps \(walk)times the strength, guidance \(scale)"
+    case .ddimInversion:
+      let caption = source.map { "\u{201C}\($0)\u{201D}" } ?? "no sentence"
+      return "DDIM inversion under \(caption), \(steps) steps \(walk)by the sentence"
+    case .sample:
+      return "\(steps) steps \(walk)from noise by the sentence alone, guidance \(scale)"
+    }
+  }
+}

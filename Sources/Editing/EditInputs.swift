@@ -1,0 +1,108 @@
+// What the third stage works from: the checkpoints of the two others, or the photograph and the base alone.
+
+import Checkpoints
+import Foundation
+import Images
+
+/// The inputs of a sweep, read and checked.
+struct EditInputs {
+  /// What the two trainings have left.
+  struct Tuned {
+    let embedding: EmbeddingCheckpoint
+    /// Without the optimiser's state; its weights go once the denoiser has them.
+    var weights: WeightsCheckpoint
+  }
+
+  let settings: EditSettings
+  let base: Base
+  let baseDigest: String
+  /// The fitted photograph.
+  let photograph: Picture
+  /// SHA-256 of the photograph's file.
+  let imageDigest: String
+  /// Nil for the methods that take the base as it is.
+  var tuned: Tuned?
+
+  /// - Throws: an error whose exit code `ExitStatus(of:)` tells.
+  static func read(_ run: StageRun) throws -> EditInputs {
+    let method = run.flags.generate.method ?? run.request?.generate.method ?? .imagic
+    let inputs = method == .imagic ? try tuned(run) : try untuned(run, method)
+    switch inputs.settings.generate.sampler {
+    case .ddim: _ = try inputs.base.schedule.timesteps(inputs.settings.generate.steps)
+    case .dpmSolver:
+      _ = try inputs.base.schedule.solverTimesteps(inputs.settings.generate.steps)
+    }
+    return inputs
+  }
+
+  private static func tuned(_ run: StageRun) throws -> EditInputs {
+    let embedding = try run.completeEmbedding()
+    let weights = try run.completeWeights(of: embedding)
+    var settings = try run.laterSettings(embedding, saved: weights.header.settings)
+    settings.generate.method = .imagic
+    let base = try Base(path: settings.base)
+    let baseDigest = try base.digest()
+    try run.checkBasis(embedding, settings: settings, baseDigest: baseDigest)
+    return EditInputs(
+      settings: settings, base: base, baseDigest: baseDigest, photograph: embedding.picture,
+      imageDigest: embedding.header.imageDigest,
+      tuned: Tuned(embedding: embedding, weights: weights))
+  }
+
+  /// By the request or the flags; where neither names a photograph, by what the run folder's embedding.h5 holds.
+  private static func untuned(_ run: StageRun, _ method: EditMethod) throws -> EditInputs {
+    let isSaved =
+      run.askedImage == nil && FileManager.default.fileExists(atPath: run.folder.embedding)
+    let saved = try isSaved ? EmbeddingCheckpoint(contentsOf: run.folder.embedding) : nil
+    var settings = try run.settings(saved: saved?.header.settings)
+    settings.generate.method = method
+    let base = try Base(path: settings.base)
+    let size = settings.size ?? base.defaultSize
+    settings.size = size
+    try base.check(size)
+    let (photograph, imageDigest): (Picture, String)
+    if let saved, size == PictureSize(of: saved.picture), settings.fit == saved.header.settings.fit
+    {
+      (photograph, imageDigest) = (saved.picture, saved.header.imageDigest)
+    } else {
+      (photograph, imageDigest) = try Picture.fitted(
+        contentsOf: settings.image, to: size, by: settings.fit)
+    }
+    return EditInputs(
+      settings: settings, base: base, baseDigest: try base.digest(), photograph: photograph,
+      imageDigest: imageDigest)
+  }
+
+  /// What the PNG of an edit says.
+  func notes(place: Double?, seed: UInt64?) -> EditNotes {
+    let generate = settings.generate
+    return EditNotes(
+      method: generate.method == .imagic ? nil : generate.method,
+      alpha: generate.method == .imagic ? place : nil,
+      strength: generate.method == .sdedit ? place : nil, seed: seed, prompt: settings.prompt,
+      source: generate.method == .ddimInversion ? generate.source : nil,
+      sampler: generate.sampler == .ddim ? nil : generate.sampler, steps: generate.steps,
+      guidanceScale: generate.guidanceScale(on: place),
+      start: generate.method == .imagic ? generate.start : nil,
+      weights: tuned?.weights.digest,
+      photograph: tuned == nil ? SHA256Text.digest(of: photograph.pixels) : nil, base: baseDigest)
+  }
+}
+
+extension Picture {
+  /// A photograph's file at a model's size, and the SHA-256 of the file.
+  /// - Throws: `ImageError`.
+  static func fitted(contentsOf path: String, to size: PictureSize, by fit: Fit) throws -> (
+    picture: Picture, digest: String
+  ) {
+    let bytes = try Picture.bytes(ofFile: path)
+    let picture = try Picture(decoding: bytes, name: path)
+    return (
+      picture.fitted(width: size.width, height: size.height, by: fit), SHA256Text.digest(of: bytes)
+    )
+  }
+}
+
+extension PictureSize {
+  init(of picture: Picture) { self.init(width: picture.width, height: picture.height) }
+}

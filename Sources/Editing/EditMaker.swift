@@ -1,0 +1,119 @@
+// From the inputs of a sweep to the latents of its edits.
+
+import Images
+import Models
+import Tensors
+
+/// Makes the edits of one sweep. What it reads the weights of is given back when it goes.
+struct EditMaker {
+  private let settings: GenerateSettings
+  private var sampler: Sampler
+  /// The sentence's embedding, `[1, tokens, width]`.
+  private let target: Tensor
+  /// That of the photograph, which its inversion is made under, `[1, tokens, width]`.
+  private let source: Tensor
+  /// The photograph's latent, `[1, height, width, channels]`; nil where no edit starts from it.
+  private let latent: Tensor?
+  /// The shape of a latent, `[1, height, width, channels]`.
+  private let shape: Shape
+  /// The photograph's inversion, once it is made.
+  private var inverted: Tensor?
+
+  /// - Parameter warn: told what is cut off a sentence that is too long.
+  /// - Throws: `EditingError` or `LoadingError`.
+  init(_ inputs: inout EditInputs, in folder: RunFolder, warn: (String) -> Void) throws {
+    settings = inputs.settings.generate
+    let base = inputs.base
+    // The photograph's latent first: the autoencoder's memory is given back before the denoiser takes its own.
+    let needsLatent = settings.startSeeds == [nil] || settings.method == .sdedit
+    latent = try needsLatent ? base.latent(of: inputs.photograph) : nil
+    shape = try base.latentShape(of: inputs.photograph)
+    let empty: Tensor
+    if let embedding = inputs.tuned?.embedding {
+      empty = try base.embeddings(of: [""]).tensor
+      (target, source) = (Self.batch(embedding.target), Self.batch(embedding.optimized))
+    } else {
+      let sentences = [inputs.settings.prompt, settings.source ?? ""]
+      let (embeddings, cuts) = try base.embeddings(of: sentences)
+      cuts.forEach(warn)
+      target = embeddings.slice(0..<1)
+      source = embeddings.slice(1..<2)
+      empty = source
+    }
+    let unet = try base.folder.unet()
+    if let weights = inputs.tuned?.weights {
+      try unet.load(weights, from: folder.weights)
+      inputs.tuned?.weights.weights = [:]
+    }
+    StoragePool.shared.trim()
+    sampler = Sampler(
+      unet: unet, schedule: base.schedule, method: settings.sampler, steps: settings.steps,
+      guidanceScale: 1, unconditional: empty)
+  }
+
+  private static func batch(_ embedding: Tensor) -> Tensor {
+    embedding.reshaped(Shape([1] + embedding.shape.array))
+  }
+
+  /// How often the denoiser is asked before the first edit.
+  var stepsBefore: Int { settings.startSeeds == [nil] ? settings.steps : 0 }
+
+  /// How often the denoiser is asked for an edit.
+  /// - Throws: `ScheduleError`.
+  func steps(of edit: Edit) throws -> Int {
+    guard settings.method == .sdedit, let strength = edit.place else { return settings.steps }
+    return try sampler.timesteps(strength: strength).count
+  }
+
+  /// Makes the photograph's inversion, where edits start from it.
+  /// - Throws: `ScheduleError`, and what `afterStep` throws.
+  mutating func prepare(afterStep: () throws -> Void) throws {
+    guard settings.startSeeds == [nil], let latent else { return }
+    inverted = try sampler.inversion(of: latent, embedding: source, afterStep: afterStep)
+  }
+
+  /// The latent of an edit.
+  /// - Throws: `ScheduleError`, and what `afterStep` throws.
+  mutating func latent(of edit: Edit, afterStep: () throws -> Void) throws -> Tensor {
+    sampler.guidanceScale = edit.notes.guidanceScale
+    let start = inverted ?? noise(edit.seed ?? 0)
+    switch settings.method {
+    case .imagic:
+      return try sampler.latent(
+        from: start, embedding: between(edit.place ?? 0), afterStep: afterStep)
+    case .ddimInversion, .sample:
+      return try sampler.latent(from: start, embedding: target, afterStep: afterStep)
+    case .sdedit:
+      return try sampler.latent(
+        of: latent ?? start, noise: start, strength: edit.place ?? 1, embedding: target,
+        afterStep: afterStep)
+    }
+  }
+
+  /// Takes three steps of the sampler, to tell how long one takes, and gives a latent.
+  func trial(afterStep: () throws -> Void) throws -> Tensor {
+    var short = sampler
+    short.steps = 3
+    short.guidanceScale = settings.guidanceScale
+    return try short.latent(from: noise(0), embedding: target, afterStep: afterStep)
+  }
+
+  /// `alpha * target + (1 - alpha) * source`, `[1, tokens, width]` (Kawar et al. 2023, equation 3).
+  private func between(_ alpha: Double) -> Tensor {
+    Tensor.combination(Float(alpha), target, Float(1 - alpha), source)
+  }
+
+  /// The noise of a seed in the latent's shape.
+  private func noise(_ seed: UInt64) -> Tensor {
+    Philox(seed: seed, stream: .samplingNoise).normal(shape)
+  }
+}
+
+extension Base {
+  /// The shape of a picture's latent, `[1, height / factor, width / factor, channels]`.
+  /// - Throws: `LoadingError`.
+  func latentShape(of picture: Picture) throws -> Shape {
+    let form = try folder.autoencoderConfiguration()
+    return [1, picture.height / form.factor, picture.width / form.factor, form.latentChannels]
+  }
+}
