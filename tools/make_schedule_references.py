@@ -8,9 +8,13 @@ The "model" of the trajectories is `0.3 * latent + timestep / 5000 - 0.05`, whic
 
 import json
 import pathlib
+from unittest import mock
 
 import torch
-from diffusers import DDIMInverseScheduler, DDIMScheduler, DPMSolverMultistepScheduler
+from diffusers import (DDIMInverseScheduler, DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,
+                       RePaintScheduler)
+
+from philox import normal
 
 STABLE_DIFFUSION = dict(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
 CONFIGURATIONS = [
@@ -32,8 +36,13 @@ SOLVER_CONFIGURATIONS = [
 ] + [CONFIGURATIONS[2]]
 STEPS = [1, 3, 7, 20, 50, 96, 299]
 SOLVER_STEPS = [1, 2, 5, 15, 20, 50]
+ANCESTRAL_STEPS = [1, 7, 20]
 SOLVER = dict(algorithm_type="dpmsolver++", solver_order=2, solver_type="midpoint",
               lower_order_final=True, final_sigmas_type="zero", use_karras_sigmas=False)
+# Steps, jump, how often each stretch is sampled.
+RESAMPLINGS = [(250, 10, 10), (50, 5, 3), (20, 5, 3), (25, 10, 2), (7, 3, 4), (6, 2, 2), (5, 4, 3), (9, 1, 2)]
+SEED = 5
+SAMPLER_STEPS = 4
 LATENT = [-1.7, -0.9, -0.4, 0.0, 0.3, 0.8, 1.2, 2.1]
 
 
@@ -49,6 +58,39 @@ def walk(scheduler, steps):
     return latent.tolist()
 
 
+def ancestral_walk(configuration, steps):
+    """DDPM's walk with this project's noise: that of (SEED, SAMPLER_STEPS, the step)."""
+    scheduler = DDPMScheduler(**{k: v for k, v in configuration.items() if k != "set_alpha_to_one"})
+    scheduler.set_timesteps(steps)
+    latent = torch.tensor([LATENT])
+    for step, timestep in enumerate(scheduler.timesteps):
+        noise = torch.tensor([normal(SEED, SAMPLER_STEPS, step, len(LATENT))])
+        with mock.patch("diffusers.schedulers.scheduling_ddpm.randn_tensor", lambda *_, **__: noise):
+            latent = scheduler.step(model(latent, timestep), int(timestep), latent, return_dict=False)[0]
+    return latent[0].tolist()
+
+
+def ddim_walk_with_eta(configuration, steps):
+    """DDIM's walk with an eta of 1, a last level free of noise, and the same noise."""
+    scheduler = DDIMScheduler(**dict(configuration, set_alpha_to_one=True))
+    scheduler.set_timesteps(steps)
+    latent = torch.tensor([LATENT])
+    for step, timestep in enumerate(scheduler.timesteps):
+        noise = torch.tensor([normal(SEED, SAMPLER_STEPS, step, len(LATENT))])
+        latent = scheduler.step(
+            model(latent, timestep), int(timestep), latent, eta=1, variance_noise=noise,
+            use_clipped_model_output=True, return_dict=False)[0]
+    return latent[0].tolist()
+
+
+def resampling_reference(steps, jump, resample):
+    scheduler = RePaintScheduler(num_train_timesteps=1000)
+    scheduler.set_timesteps(steps, jump_length=jump, jump_n_sample=resample)
+    stride = 1000 // steps
+    times = [int(timestep) // stride for timestep in scheduler.timesteps] + [-1]
+    return {"steps": steps, "jump": jump, "resample": resample, "times": times}
+
+
 def reference(configuration):
     scheduler = DDIMScheduler(**configuration)
     total = scheduler.config.num_train_timesteps
@@ -59,7 +101,12 @@ def reference(configuration):
         "final_alpha": float(scheduler.final_alpha_cumprod),
         "timesteps": [],
         "sampled": walk(scheduler, 20),
+        "ancestral": [{"steps": steps, "latent": ancestral_walk(configuration, steps)}
+                      for steps in ANCESTRAL_STEPS],
     }
+    # Its levels are those of its timesteps with this spacing only.
+    if scheduler.config.timestep_spacing == "leading":
+        result["ancestral_ddim"] = ddim_walk_with_eta(configuration, 20)
     for steps in STEPS:
         scheduler.set_timesteps(steps)
         result["timesteps"].append([steps, scheduler.timesteps.tolist()])
@@ -88,6 +135,7 @@ if __name__ == "__main__":
     place.mkdir(parents=True, exist_ok=True)
     references = {"latent": LATENT, "schedules": [reference(c) for c in CONFIGURATIONS]}
     references["solvers"] = [solver_reference(c) for c in SOLVER_CONFIGURATIONS]
+    references["resamplings"] = [resampling_reference(*r) for r in RESAMPLINGS]
     for schedule in references["schedules"] + references["solvers"]:
         schedule["configuration"].pop("_use_default_values", None)
     text = json.dumps(references, separators=(",", ":"))

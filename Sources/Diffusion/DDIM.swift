@@ -66,9 +66,9 @@ private func ddim(
   let limit = schedule.parameters.clipRange ?? .infinity
   return Trajectory(
     latent, steps: walk, prediction: schedule.parameters.prediction, denoise: denoise
-  ) { _, answer, index in
-    let signal = walk[index].to.squareRoot()
-    let spread = (1 - walk[index].to).squareRoot()
+  ) { _, answer, step, _ in
+    let signal = step.to.squareRoot()
+    let spread = (1 - step.to).squareRoot()
     return elementwise(answer.clean, answer.noise) { clean, noise in
       signal * min(max(clean, -limit), limit) + spread * noise
     }

@@ -60,13 +60,14 @@ public func dpmSolver(
   }
   return Trajectory(
     noise, steps: walk, prediction: schedule.parameters.prediction, denoise: denoise
-  ) { latent, answer, index in
-    let step = DPMSolverStep(walk[index])
-    guard let before = answer.cleanBefore, index < walk.count - 1 else {
+  ) { latent, answer, step, _ in
+    let isLast = step.to == 1
+    let step = DPMSolverStep(step)
+    guard let before = answer.before, !isLast else {
       return elementwise(latent, answer.clean) { step.keep * $0 + step.take * $1 }
     }
-    let slope = step.slope(after: DPMSolverStep(walk[index - 1]))
-    let line = elementwise(answer.clean, before) { $0 + slope * ($0 - $1) }
+    let slope = step.slope(after: DPMSolverStep(before.step))
+    let line = elementwise(answer.clean, before.clean) { $0 + slope * ($0 - $1) }
     return elementwise(latent, line) { step.keep * $0 + step.take * $1 }
   }
 }

@@ -23,6 +23,10 @@ public struct Philox: Sendable {
     case initialization = 5
     /// Which captions are dropped, and other choices among training data.
     case selection = 6
+    /// The noise of the part of a picture that a masked sampler keeps.
+    case knownNoise = 7
+    /// The noise in which a mask is looked for.
+    case maskNoise = 8
   }
 
   private let key: SIMD2<UInt32>

@@ -28,8 +28,25 @@ struct ScheduleReferences: Decodable {
     let timesteps: [TimestepList]
     let sampled: [Float]
     let inverted: [Float]?
+    let ancestral: [AncestralWalk]
+    /// DDIM's walk of 20 steps with an eta of 1, where its levels are those of its timesteps.
+    let ancestralDdim: [Float]?
     let noisy: [Float]
     let velocity: [Float]
+  }
+
+  /// A walk of DDPM from the latent, with the noise of this program.
+  struct AncestralWalk: Decodable {
+    let steps: Int
+    let latent: [Float]
+  }
+
+  /// The order in which RePaint visits its times.
+  struct Resampling: Decodable {
+    let steps: Int
+    let jump: Int
+    let resample: Int
+    let times: [Int]
   }
 
   /// Walks of DPM-Solver++ from the latent.
@@ -56,9 +73,13 @@ struct ScheduleReferences: Decodable {
     }
   }
 
+  /// The seed of the stochastic walks' noise.
+  static let seed: UInt64 = 5
+
   let latent: [Float]
   let schedules: [Schedule]
   let solvers: [Solver]
+  let resamplings: [Resampling]
 
   static func load() throws -> ScheduleReferences {
     let url = try #require(
