@@ -1,7 +1,7 @@
 // The contact sheet: all edits of a photograph in one labelled picture, to pick from.
 
-/// A sheet with the sentence at the top, the photograph first, and the edits in labelled columns
-/// and rows: an alpha across, mostly, and a seed down.
+/// A sheet with the sentence at the top, the photograph first, its mask beside it, and the edits in labelled columns and
+/// rows: an alpha across, mostly, and a seed down.
 public struct ContactSheet: Sendable {
   /// One line of edits.
   public struct Row: Sendable {
@@ -34,18 +34,21 @@ public struct ContactSheet: Sendable {
   /// A smaller line below the sentence, such as the settings; nil for none.
   public var detail: String?
   public var photograph: Picture
+  /// Where the edits may change the photograph; nil for everywhere.
+  public var mask: Picture?
   /// The columns' labels, such as "α 0.40".
   public var columns: [String]
   public var rows: [Row]
   public var mark: Mark?
 
   public init(
-    prompt: String, detail: String? = nil, photograph: Picture, columns: [String], rows: [Row],
-    mark: Mark? = nil
+    prompt: String, detail: String? = nil, photograph: Picture, mask: Picture? = nil,
+    columns: [String], rows: [Row], mark: Mark? = nil
   ) {
     self.prompt = prompt
     self.detail = detail
     self.photograph = photograph
+    self.mask = mask
     self.columns = columns
     self.rows = rows
     self.mark = mark
@@ -63,6 +66,8 @@ public struct ContactSheet: Sendable {
     let sheet: (width: Int, height: Int)
     let tile: (width: Int, height: Int)
     let photograph: (x: Int, y: Int)
+    /// Nil where there is none.
+    let mask: (x: Int, y: Int)?
     /// The left sides of the columns, and the tops of the rows.
     let columns: [Int]
     let rows: [Int]
@@ -108,6 +113,9 @@ public struct ContactSheet: Sendable {
     draw(
       photograph, "photograph", x: layout.photograph.x, y: layout.photograph.y, layout, fonts,
       color: Colors.text, into: &sheet)
+    if let mask, let place = layout.mask {
+      draw(mask, "mask", x: place.x, y: place.y, layout, fonts, color: Colors.text, into: &sheet)
+    }
     for (row, top) in zip(rows, layout.rows) {
       for (column, left) in layout.columns.enumerated() {
         let isFirst = top == layout.rows[0]
@@ -136,12 +144,12 @@ public struct ContactSheet: Sendable {
       throw ImageError.badData(
         name, "a row of \(row.edits.count) edits, wanted one for each of \(columns.count) columns")
     }
-    let edits = rows.flatMap(\.edits)
+    let others = rows.flatMap(\.edits) + (mask.map { [$0] } ?? [])
     let size = (photograph.width, photograph.height)
-    if let odd = edits.first(where: { ($0.width, $0.height) != size }) {
+    if let odd = others.first(where: { ($0.width, $0.height) != size }) {
       throw ImageError.badData(
         name,
-        "an edit of \(odd.width)x\(odd.height), wanted the photograph's \(size.0)x\(size.1)")
+        "a tile of \(odd.width)x\(odd.height), wanted the photograph's \(size.0)x\(size.1)")
     }
     if let mark, !columns.indices.contains(mark.column) {
       throw ImageError.badData(name, "column \(mark.column) of \(columns.count) marked")
@@ -169,9 +177,11 @@ public struct ContactSheet: Sendable {
     let inset = max(3, gap / 3)
     let labelHeight = fonts.label.lineHeight + inset
 
-    // The photograph, a wider gap, the rows' labels, the edits.
+    // The photograph, its mask, a wider gap, the rows' labels, the edits.
     let rowLabels = rows.compactMap { $0.label.map(fonts.label.width(of:)) }.max()
-    let firstColumn = margin + tile.width + 3 * gap + (rowLabels.map { $0 + gap } ?? 0)
+    let maskLeft = margin + tile.width + gap
+    let lastLeft = mask == nil ? margin : maskLeft
+    let firstColumn = lastLeft + tile.width + 3 * gap + (rowLabels.map { $0 + gap } ?? 0)
     let pitch = max(tile.width, columns.map(fonts.label.width(of:)).max() ?? 0) + gap
     let lefts = columns.indices.map { firstColumn + $0 * pitch }
     let width = firstColumn + columns.count * pitch - gap + margin
@@ -185,7 +195,8 @@ public struct ContactSheet: Sendable {
     let bottom = firstRow + rows.count * (tile.height + gap) - gap
     return Layout(
       sheet: (width, bottom + (mark == nil ? 0 : labelHeight + inset) + margin), tile: tile,
-      photograph: (margin, firstRow), columns: lefts, rows: tops, margin: margin, gap: gap,
+      photograph: (margin, firstRow), mask: mask == nil ? nil : (maskLeft, firstRow),
+      columns: lefts, rows: tops, margin: margin, gap: gap,
       inset: inset, promptLines: promptLines, detailLines: detailLines)
   }
 

@@ -72,14 +72,23 @@ extension Picture {
   public init(
     decoding bytes: [UInt8], name: String, limits: PictureLimits = PictureLimits()
   ) throws {
+    let (picture, orientation) = try Self.decode(bytes, name: name, limits: limits)
+    self = picture.upright(orientation)
+  }
+
+  /// Decodes the content of a file without turning it upright.
+  /// - Returns: the picture as it is stored, and what the file says of its way up.
+  /// - Throws: `ImageError`, as `init(contentsOf:limits:)`.
+  public static func decode(
+    _ bytes: [UInt8], name: String, limits: PictureLimits = PictureLimits()
+  ) throws -> (picture: Picture, orientation: Orientation) {
     guard !bytes.isEmpty else {
       throw ImageError.badData(name, "an empty file, wanted a PNG, JPEG or WebP picture")
     }
-    let decoded: (picture: Picture, orientation: Orientation)
     switch PictureFormat(of: bytes) {
-    case .png: decoded = try PNG.decode(bytes, name: name, limits: limits)
-    case .jpeg: decoded = try JPEG.decode(bytes, name: name, limits: limits)
-    case .webP: decoded = try WebP.decode(bytes, name: name, limits: limits)
+    case .png: return try PNG.decode(bytes, name: name, limits: limits)
+    case .jpeg: return try JPEG.decode(bytes, name: name, limits: limits)
+    case .webP: return try WebP.decode(bytes, name: name, limits: limits)
     case nil:
       let start = bytes.prefix(8).map { byte in
         (byte < 16 ? "0" : "") + String(byte, radix: 16)
@@ -89,7 +98,6 @@ extension Picture {
         "a file that begins with the bytes \(start.joined(separator: " ")), "
           + "wanted a PNG, JPEG or WebP picture")
     }
-    self = decoded.picture.upright(decoded.orientation)
   }
 
   /// The content of a regular file, as it is (for its digest, and then for

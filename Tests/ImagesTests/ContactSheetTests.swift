@@ -81,6 +81,20 @@ import Testing
     #expect(marked.cropped(x: left, y: top, width: 192, height: 192) == shown)
   }
 
+  @Test func theMaskStandsBesideThePhotograph() throws {
+    var sheet = sheet(tile: 160, alphas: 2, rows: 2)
+    sheet.mask = pattern(160, 160)
+    let layout = sheet.layOut(try ContactSheet.Fonts(tile: sheet.photograph))
+    let place = try #require(layout.mask)
+    #expect(place.x >= layout.photograph.x + layout.tile.width + layout.gap)
+    #expect(layout.columns[0] > place.x + layout.tile.width)
+    let rendered = try sheet.render()
+    #expect(
+      rendered.cropped(x: place.x, y: place.y, width: 160, height: 160) == pattern(160, 160))
+    let (x, y) = layout.photograph
+    #expect(rendered.cropped(x: x, y: y, width: 160, height: 160) == sheet.photograph)
+  }
+
   @Test func sameContentSamePixels() throws {
     #expect(
       try sheet(tile: 64, alphas: 3, rows: 2).render()
@@ -103,10 +117,12 @@ import Testing
     missing.rows[1].edits.removeLast()
     var odd = sheet(tile: 16, alphas: 3, rows: 2)
     odd.rows[0].edits[2] = pattern(16, 17)
+    var otherMask = sheet(tile: 16, alphas: 3, rows: 2)
+    otherMask.mask = pattern(16, 8)
     var beyond = sheet(tile: 16, alphas: 3, rows: 2)
     beyond.mark = ContactSheet.Mark(column: 3, label: "x")
     for bad in [
-      missing, odd, beyond, sheet(tile: 16, alphas: 0, rows: 1),
+      missing, odd, otherMask, beyond, sheet(tile: 16, alphas: 0, rows: 1),
       sheet(tile: 16, alphas: 1, rows: 0),
     ] {
       let error = #expect(throws: ImageError.self) { try bad.render() }
