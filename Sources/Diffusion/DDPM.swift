@@ -10,14 +10,15 @@ import Tensors
 /// `NoiseSchedule.timesteps` gives.
 /// - Parameters:
 ///   - noise: standard normal noise in the shape of the latent.
-///   - steps: how many times the model is asked.
+///   - steps: how many steps there are from pure noise.
+///   - skipped: how many of them, the noisiest, to leave out: `noise` is then a latent at the level of the next.
 ///   - seed: of the noise that the steps add. A draw depends on it and the number of the step alone.
 /// - Throws: `ScheduleError` where the schedule has no room for so many steps.
 public func ddpm(
-  from noise: Tensor, schedule: NoiseSchedule, steps: Int, seed: UInt64,
+  from noise: Tensor, schedule: NoiseSchedule, steps: Int, skipping skipped: Int = 0, seed: UInt64,
   denoise: @escaping Denoiser
 ) throws -> Trajectory {
-  let timesteps = try schedule.timesteps(steps)
+  let timesteps = Array(try schedule.timesteps(steps).dropFirst(skipped))
   let levels = timesteps.map { schedule.alphas[$0] } + [1]
   let walk = timesteps.indices.map { index in
     Trajectory.Step(timestep: timesteps[index], from: levels[index], to: levels[index + 1])

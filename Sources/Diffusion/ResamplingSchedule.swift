@@ -13,9 +13,7 @@ public struct ResamplingSchedule: Equatable, Sendable {
   public let times: [Int]
 
   /// Straight down.
-  /// - Precondition: at least one step.
   public init(steps: Int) {
-    precondition(steps > 0, "no steps")
     self.steps = steps
     times = (-1..<steps).reversed()
   }

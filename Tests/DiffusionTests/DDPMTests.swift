@@ -56,6 +56,18 @@ import Testing
     #expect(sampling.latent.array == clean.array)
   }
 
+  @Test(arguments: [0, 1, 7]) func aWalkThatSkipsTakesTheRestOfTheSteps(skipped: Int) throws {
+    let schedule = NoiseSchedule(.init())
+    func walk(skipping: Int) throws -> Trajectory {
+      try ddpm(
+        from: Tensor([1, -1], [1, 2]), schedule: schedule, steps: 10, skipping: skipping, seed: 0,
+        denoise: referenceModel)
+    }
+    var rest = try walk(skipping: skipped)
+    try #expect(rest.steps == Array(walk(skipping: 0).steps.dropFirst(skipped)))
+    try #expect(rest.finish().isFinite)
+  }
+
   @Test func drawsDependOnTheSeed() throws {
     func sample(_ seed: UInt64) throws -> [Float] {
       var sampling = try ddpm(

@@ -27,6 +27,11 @@ import Testing
     #expect(references.count == 8)
   }
 
+  @Test func aWalkWithoutStepsIsAtItsEnd() {
+    #expect(ResamplingSchedule(steps: 0).times == [-1])
+    #expect(ResamplingSchedule(steps: 0).calls == 0)
+  }
+
   @Test(arguments: [1, 2, 250]) func sampledOnceItIsStraight(steps: Int) throws {
     let straight = ResamplingSchedule(steps: steps)
     #expect(straight.times == (-1..<steps).reversed())
