@@ -16,7 +16,7 @@ PACKAGES := pkg-config libpng-dev libopenblas-dev libhdf5-dev libturbojpeg0-dev 
   libfreetype-dev fonts-dejavu-core
 
 BIN := .build/release
-PROGRAMS := $(addprefix $(BIN)/,embed-optimize model-finetune interpolate-generate model-probe)
+PROGRAMS := $(addprefix $(BIN)/,embed-optimize model-finetune interpolate-generate model-probe scene-render)
 SOURCES := Package.swift $(shell find Sources -name '*.swift' -o -name '*.h' -o -name '*.modulemap')
 # Tests are built with other settings, in a folder of their own, so that neither build undoes the other.
 TEST_BUILD := .build-tests
@@ -91,6 +91,13 @@ $(SHEET): $(STATE)/interpolate-generate.settings $(TRAINED) $(restart)
 .PHONY: edit
 edit: $(SHEET) ## Make the edit of REQUEST, up to checkpoints/NAME/contact-sheet.png.
 	@echo $<
+
+# The photographs that a base is trained on: Debian 12's packages, unpacked here and never installed.
+BASE_DATA ?= $(HOME)/.cache/imagic/base-data
+
+.PHONY: base-data
+base-data: ## Fetch the photographs that a base is trained on, 260 MB.
+	tools/fetch_base_data.sh "$(BASE_DATA)"
 
 .PHONY: test
 test: packages ## Build and run the tests.

@@ -32,12 +32,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: 
     swiftSettings: settings)
 }
 
-func executable(_ name: String) -> Target {
+func executable(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .executableTarget(
     name: name,
     dependencies: [
       "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-    ],
+    ] + dependencies,
     swiftSettings: settings)
 }
 
@@ -48,6 +48,7 @@ let package = Package(
     .executable(name: "model-finetune", targets: ["model-finetune"]),
     .executable(name: "interpolate-generate", targets: ["interpolate-generate"]),
     .executable(name: "model-probe", targets: ["model-probe"]),
+    .executable(name: "scene-render", targets: ["scene-render"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -71,6 +72,7 @@ let package = Package(
     module("Diffusion", ["Autodiff"]),
     module("Checkpoints", ["Tensors", "CHDF5", .product(name: "Crypto", package: "swift-crypto")]),
     module("Images", ["Tensors", "CPNG", "CJPEG", "CWebP", "CFreeType"]),
+    module("Scenes", ["Images", "Tensors", "Yams"]),
     module("Editing", ["Models", "Diffusion", "Checkpoints", "Images", "Yams"]),
     module(
       "Commands",
@@ -80,6 +82,7 @@ let package = Package(
     executable("model-finetune"),
     executable("interpolate-generate"),
     executable("model-probe"),
+    executable("scene-render", ["Scenes"]),
     .executableTarget(
       name: "speed-bench",
       dependencies: ["Models", .product(name: "ArgumentParser", package: "swift-argument-parser")],
@@ -97,6 +100,7 @@ let package = Package(
       name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
       resources: [.copy("References")], swiftSettings: settings),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    tests("Scenes", ["TestSupport", "Images", "Tensors"]),
     tests("Editing", ["TestSupport"]),
     tests("Commands", ["TestSupport"]),
   ]

@@ -27,6 +27,12 @@ public struct Philox: Sendable {
     case knownNoise = 7
     /// The noise in which a mask is looked for.
     case maskNoise = 8
+    /// What a made scene shows.
+    case scenes = 16
+    /// What is scattered over a made scene: snow.
+    case scatter = 17
+    /// Which parts of photographs are cut out.
+    case crops = 18
   }
 
   private let key: SIMD2<UInt32>

@@ -1,0 +1,104 @@
+// Folders of rendered scenes, as Hugging Face's datasets opens them: images/ and metadata.jsonl.
+
+import Foundation
+import Images
+import Tensors
+
+/// A folder of pictures and their captions.
+public struct SceneFolder: Sendable {
+  /// How many scenes are rendered between two reports.
+  private static let chunk = 256
+
+  public let path: String
+
+  /// - Throws: `SceneError.cannotCreate`.
+  public init(path: String) throws {
+    self.path = path
+    try Self.makeFolder("\(path)/images")
+  }
+
+  /// Renders the scenes of a stream from the first on. `metadata.jsonl` is written at the end, so where it is, all
+  /// pictures are.
+  /// - Parameters:
+  ///   - masks: whether to write where the things are.
+  ///   - progress: told how many scenes are done; stops the work by answering false.
+  /// - Returns: whether all were rendered.
+  public func write(
+    _ stream: SceneStream, count: Int, renderer: SceneRenderer, masks: Bool,
+    progress: (Int) -> Bool
+  ) throws -> Bool {
+    if masks { try Self.makeFolder("\(path)/masks") }
+    let metadata = "\(path)/metadata.jsonl"
+    try? FileManager.default.removeItem(atPath: metadata)
+    var lines = ""
+    for start in stride(from: 0, to: count, by: Self.chunk) {
+      let range = start..<min(count, start + Self.chunk)
+      let written = try Self.inParallel(range) { index in
+        let scene = stream.scene(index)
+        let rendered = try renderer.render(scene)
+        let name = String(format: "%06d.png", index)
+        try Self.write(rendered.picture.fastPNG(), to: "\(path)/images/\(name)")
+        var record = Record(file: "images/\(name)", text: scene.caption)
+        if masks {
+          let mask = try maskPNG(rendered.things, width: renderer.side, height: renderer.side)
+          try Self.write(mask, to: "\(path)/masks/\(name)")
+          record.mask = "masks/\(name)"
+        }
+        return record
+      }
+      for record in written { lines += try record.line }
+      guard progress(range.upperBound) else { return false }
+    }
+    try Self.write(Array(lines.utf8), to: metadata)
+    return true
+  }
+
+  /// A line of `metadata.jsonl`.
+  struct Record: Encodable, Sendable {
+    var file: String
+    var text: String
+    var mask: String?
+
+    enum CodingKeys: String, CodingKey {
+      case file = "file_name"
+      case text, mask
+    }
+
+    var line: String {
+      get throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+      }
+    }
+  }
+
+  /// The results of `body` for each index, in order, computed on the program's threads.
+  static func inParallel<Result: Sendable>(
+    _ range: Range<Int>, _ body: (Int) throws -> Result
+  ) throws -> [Result] {
+    var results = [Swift.Result<Result, any Error>?](repeating: nil, count: range.count)
+    results.withUnsafeMutableBufferPointer { results in
+      let results = results
+      Parallel.forEach(range.count) { index in
+        results[index] = Swift.Result { try body(range.lowerBound + index) }
+      }
+    }
+    return try results.map { try $0!.get() }
+  }
+
+  static func makeFolder(_ path: String) throws {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw SceneError(.cannotCreate, "\(path): the folder can't be made")
+    }
+  }
+
+  static func write(_ bytes: [UInt8], to path: String) throws {
+    guard FileManager.default.createFile(atPath: path, contents: Data(bytes)) else {
+      throw SceneError(.cannotCreate, "\(path): can't be written")
+    }
+  }
+}

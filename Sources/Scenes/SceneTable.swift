@@ -1,0 +1,172 @@
+// The table of what scenes are made of: scenes/scenes.yaml.
+
+import Foundation
+import Yams
+
+/// Whether something is for training, or kept from it to measure by.
+public enum Split: String, CaseIterable, Sendable {
+  case train
+  case heldOut = "held-out"
+}
+
+/// The light and the season of a scene.
+public enum Lighting: String, Codable, CaseIterable, Sendable {
+  case day, night, sunset, winter
+
+  /// What a caption says of it; nothing of day.
+  var phrase: String? {
+    switch self {
+    case .day: nil
+    case .night: "at night"
+    case .sunset: "at sunset"
+    case .winter: "in winter"
+    }
+  }
+}
+
+/// A photograph of one thing, cut out.
+public struct CutOut: Equatable, Sendable {
+  /// Which of its pixels another colour goes on.
+  public enum Paint: String, Codable, Sendable {
+    /// Those of the colour that most of it has: of a car the body, not the tyres.
+    case hue
+    /// All, as of a white cup.
+    case all
+  }
+
+  /// Its path below the data's folder.
+  public var file: String
+  /// The name of the colour that it has by itself, if it has one.
+  public var colour: String?
+  /// Whether it may be mirrored: not where letters are on it.
+  public var flips = true
+  public var paint = Paint.hue
+}
+
+/// What a cut-out shows.
+public struct Noun: Equatable, Sendable {
+  /// Where a thing is in a scene.
+  public enum Stand: String, Codable, Sendable { case ground, air }
+
+  public var name: String
+  public var plural: String
+  /// The longer side as a part of the picture's, for a thing in front.
+  public var size: Float
+  public var isRecolourable = false
+  public var stand = Stand.ground
+  /// How often it is shown, beside the others' 1.
+  public var weight: Float = 1
+  public var cutOuts: [Split: [CutOut]]
+  /// Places and colours that it is never trained with.
+  public var heldOutPlaces: Set<String> = []
+  public var heldOutColours: Set<String> = []
+}
+
+/// A photograph of a place, to put things on.
+public struct Photograph: Equatable, Sendable {
+  /// A part of a photograph, in parts of its width and height.
+  public struct Box: Equatable, Sendable {
+    public var left: Float = 0
+    public var top: Float = 0
+    public var right: Float = 1
+    public var bottom: Float = 1
+  }
+
+  /// Its path below the data's folder; within a Qt resource file, that file's path and the path in it.
+  public var file: String
+  /// How far down the ground begins that things stand on, as a part of the photograph's height.
+  public var ground: Float
+  /// The part to use.
+  public var box = Box()
+  public var flips = true
+}
+
+/// Where a scene is.
+public struct Place: Equatable, Sendable {
+  public var name: String
+  /// "on a beach"
+  public var phrase: String
+  /// "a beach", for scenes without a thing.
+  public var scene: String
+  public var lightings: [Lighting] = Lighting.allCases
+  public var photographs: [Split: [Photograph]]
+}
+
+/// A colour that things are painted in.
+public struct Colour: Equatable, Sendable {
+  public var name: String
+  /// Of a surface in the light: red, green and blue in sRGB, 0 to 1.
+  public var value: SIMD3<Float>
+}
+
+/// Everything that scenes are made of, in the table's order.
+public struct SceneTable: Equatable, Sendable {
+  public var colours: [Colour]
+  public var nouns: [Noun]
+  public var places: [Place]
+
+  /// - Throws: `SceneError`: `noInput` if there is no such file, `badData` if it is no such table.
+  public init(contentsOf path: String) throws {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw SceneError(.noInput, "\(path): there is no such file, wanted a table of scenes")
+    }
+    try self.init(yaml: String(decoding: data, as: UTF8.self), name: path)
+  }
+
+  /// The table of a YAML text. `name` stands for it in errors.
+  public init(yaml: String, name: String) throws {
+    self = try SceneTableReader(name: name).read(yaml)
+    try check(name)
+  }
+
+  public init(colours: [Colour], nouns: [Noun], places: [Place]) {
+    self.colours = colours
+    self.nouns = nouns
+    self.places = places
+  }
+
+  /// Refuses what would put something held out into training, or can't be shown at all.
+  func check(_ name: String) throws {
+    func fail(_ reason: String) -> SceneError { SceneError(.badData, "\(name): \(reason)") }
+    let placeNames = Set(places.map(\.name))
+    let colourNames = Set(colours.map(\.name))
+    var photographs: [String: String] = [:]
+    for place in places {
+      guard let training = place.photographs[.train], !training.isEmpty else {
+        throw fail("place \(place.name) has no photograph for training, wanted at least one")
+      }
+      for photograph in training + (place.photographs[.heldOut] ?? []) {
+        if let other = photographs.updateValue(place.name, forKey: photograph.file) {
+          throw fail("\(photograph.file) is of \(other) and \(place.name), wanted each once")
+        }
+      }
+    }
+    var cutOuts: [String: String] = [:]
+    for noun in nouns {
+      guard let training = noun.cutOuts[.train], !training.isEmpty else {
+        throw fail("noun \(noun.name) has no cut-out for training, wanted at least one")
+      }
+      if let place = noun.heldOutPlaces.subtracting(placeNames).min() {
+        throw fail("noun \(noun.name): never with the unknown place \(place)")
+      }
+      guard noun.heldOutPlaces.count < places.count else {
+        throw fail("noun \(noun.name): never with any place")
+      }
+      if let colour = noun.heldOutColours.subtracting(colourNames).min() {
+        throw fail("noun \(noun.name): never with the unknown colour \(colour)")
+      }
+      for cutOut in training + (noun.cutOuts[.heldOut] ?? []) {
+        if let other = cutOuts.updateValue(noun.name, forKey: cutOut.file) {
+          throw fail("\(cutOut.file) is of \(other) and \(noun.name), wanted each once")
+        }
+        guard let colour = cutOut.colour else { continue }
+        guard colourNames.contains(colour) else {
+          throw fail("\(cutOut.file) has the unknown colour \(colour)")
+        }
+      }
+      if let cutOut = training.first(where: { noun.heldOutColours.contains($0.colour ?? "") }) {
+        throw fail("\(cutOut.file) is \(cutOut.colour ?? ""), which is held out for \(noun.name)")
+      }
+    }
+  }
+}

@@ -1,0 +1,103 @@
+// Makes the pictures that a base is trained on.
+
+import ArgumentParser
+import Commands
+import Editing
+import Foundation
+import Scenes
+import Tensors
+
+extension Split: ExpressibleByArgument {}
+
+@main struct SceneRender: Program {
+  static let configuration = CommandConfiguration(
+    commandName: "scene-render",
+    abstract:
+      "Make scenes with captions from photographs and cut-outs, to train and to measure a base by.",
+    discussion: """
+      The photographs come from Debian packages that `make base-data` fetches; what they show is in scenes/scenes.yaml. \
+      The same seed gives the same pictures, whatever the number of threads.
+      """,
+    version: programVersion)
+
+  @Option(help: ArgumentHelp("Where the packages' files are.", valueName: "folder"))
+  var data = "~/.cache/imagic/base-data"
+
+  @Option(help: ArgumentHelp("The table of what scenes are made of.", valueName: "file"))
+  var table = "scenes/scenes.yaml"
+
+  @Option(help: ArgumentHelp("Where the pictures go.", valueName: "folder"))
+  var out: String
+
+  @Option(help: "How many scenes.")
+  var count = 1000
+
+  @Option(help: "The seed of the scenes.")
+  var seed: UInt64 = 0
+
+  @Option(help: "Width and height of the pictures.")
+  var size = 128
+
+  @Option(
+    help: ArgumentHelp("train, or held-out: with something in each that training never sees."))
+  var split = Split.train
+
+  @Flag(help: "Also write where the things are, white on black.")
+  var masks = false
+
+  @Option(help: ArgumentHelp("How many threads work; all processors where not given."))
+  var threads: Int?
+
+  @Flag(help: "Only warnings and errors on standard error.")
+  var quiet = false
+
+  var console: Console { Console(program: Self._commandName, quiet: quiet) }
+
+  func validate() throws {
+    try check(threads, .threads, "--threads")
+    try check(seed, .seed, "--seed")
+    try check(size, .pictureSide, "--size")
+    guard (1...10_000_000).contains(count) else {
+      throw ValidationError("--count: found \(count), wanted a whole number from 1 to 10000000")
+    }
+  }
+
+  func perform() throws {
+    if let threads { Parallel.setThreads(threads) }
+    do {
+      try render()
+    } catch let error as SceneError {
+      let status: ExitStatus =
+        switch error.kind {
+        case .noInput: .noInput
+        case .badData: .badData
+        case .cannotCreate: .cannotCreate
+        }
+      throw EditingError(status, error.description)
+    }
+  }
+
+  private func render() throws {
+    let library = SceneLibrary(folder: (data as NSString).expandingTildeInPath, side: size)
+    let stream = SceneStream(
+      table: try SceneTable(contentsOf: table), seed: seed, split: split)
+    let folder = try SceneFolder(path: out)
+    let start = Resources.seconds
+    var shown = start
+    let isWhole = try folder.write(
+      stream, count: count, renderer: SceneRenderer(library: library, side: size), masks: masks
+    ) { done in
+      let now = Resources.seconds
+      if now - shown >= 10 || done == count {
+        shown = now
+        let rate = Double(done) / max(now - start, 0.001)
+        console.note("\(done) of \(count) scenes, \(String(format: "%.0f", rate)) a second")
+      }
+      return StopSignal.number == nil
+    }
+    guard isWhole else {
+      throw EditingError(.stopped, "stopped; run again to render from the start")
+    }
+    console.result("\(out)/metadata.jsonl")
+  }
+}
