@@ -49,6 +49,7 @@ let package = Package(
     .executable(name: "interpolate-generate", targets: ["interpolate-generate"]),
     .executable(name: "model-probe", targets: ["model-probe"]),
     .executable(name: "scene-render", targets: ["scene-render"]),
+    .executable(name: "edit-bench", targets: ["edit-bench"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -73,7 +74,9 @@ let package = Package(
     module("Checkpoints", ["Tensors", "CHDF5", .product(name: "Crypto", package: "swift-crypto")]),
     module("Images", ["Tensors", "CPNG", "CJPEG", "CWebP", "CFreeType"]),
     module("Scenes", ["Images", "Tensors", "Yams"]),
+    module("Measuring", ["Images"]),
     module("Editing", ["Models", "Diffusion", "Checkpoints", "Images", "Yams"]),
+    module("Evaluation", ["Editing", "Measuring"]),
     module(
       "Commands",
       ["Editing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -83,6 +86,7 @@ let package = Package(
     executable("interpolate-generate"),
     executable("model-probe"),
     executable("scene-render", ["Scenes"]),
+    executable("edit-bench", ["Evaluation"]),
     .executableTarget(
       name: "speed-bench",
       dependencies: ["Models", .product(name: "ArgumentParser", package: "swift-argument-parser")],
@@ -96,12 +100,14 @@ let package = Package(
     tests("Diffusion", resources: [.copy("Resources")]),
     tests("Checkpoints", ["CHDF5"]),
     tests("Images", ["Tensors"], resources: [.copy("References")]),
+    tests("Measuring", ["Images"], resources: [.copy("References")]),
     .testTarget(
       name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
       resources: [.copy("References")], swiftSettings: settings),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests("Scenes", ["TestSupport", "Images", "Tensors"]),
     tests("Editing", ["TestSupport"]),
+    tests("Evaluation", ["TestSupport"]),
     tests("Commands", ["TestSupport"]),
   ]
 )

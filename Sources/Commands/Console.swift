@@ -115,6 +115,12 @@ public final class Console {
   /// Text that is the result itself, on standard output.
   public func result(_ text: String) { output(text + "\n") }
 
+  /// Files that were written, and the text that they come to.
+  public func result(files: [String], text: String) {
+    emit(["event": "result", "files": files])
+    if !style.json { output(text + files.map { "\n\($0)" }.joined() + "\n") }
+  }
+
   /// Says in one line why the program ends.
   public func fail(_ message: String, status: ExitStatus) {
     emit([

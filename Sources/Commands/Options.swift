@@ -56,7 +56,7 @@ public struct EditOptions: ParsableArguments {
 
   public var overrides: EditRequest {
     var overrides = EditRequest()
-    overrides.image = image.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
+    overrides.image = image.map(Shell.absolute)
     overrides.prompt = prompt
     overrides.fit = fit
     overrides.size = size

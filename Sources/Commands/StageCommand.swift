@@ -35,12 +35,12 @@ extension StageCommand {
     var run = StageRun(folder: RunFolder(path: path))
     run.request = request
     run.flags = overrides
-    run.flags.base = files.base.map(Self.absolute)
+    run.flags.base = files.base.map(Shell.absolute)
     run.checkpointInterval = options.checkpointEvery
     run.isDry = options.dryRun
     run.restarts = options.restart
     run.threads = Parallel.threads
-    run.command = Self.command
+    run.command = Shell.command
     run.report = console.show
     if options.printSettings {
       console.result(try printedSettings(run))
@@ -49,19 +49,4 @@ extension StageCommand {
     }
   }
 
-  /// A path that holds wherever the next stage is run.
-  public static func absolute(_ path: String) -> String {
-    URL(fileURLWithPath: path).standardizedFileURL.path
-  }
-
-  /// This command, as a shell takes it. Going on, it doesn't begin anew a second time.
-  private static var command: String {
-    CommandLine.arguments.filter { $0 != "--restart" }.map(quoted).joined(separator: " ")
-  }
-
-  private static func quoted(_ word: String) -> String {
-    let plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./,:@%"
-    return !word.isEmpty && word.allSatisfy(plain.contains)
-      ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
-  }
 }

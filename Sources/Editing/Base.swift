@@ -9,8 +9,8 @@ import Tensors
 import Weights
 
 /// A base model and what the stages derive from its configuration.
-struct Base {
-  let path: String
+public struct Base {
+  public let path: String
   let folder: BaseFolder
   let schedule: NoiseSchedule
   private let autoencoder: AutoencoderConfiguration
@@ -18,7 +18,7 @@ struct Base {
 
   /// Reads the configurations, no weights.
   /// - Throws: `EditingError` or `LoadingError`.
-  init(path: String) throws {
+  public init(path: String) throws {
     self.path = path
     let url = URL(fileURLWithPath: path, isDirectory: true)
     guard FileManager.default.fileExists(atPath: path) else {
@@ -44,7 +44,7 @@ struct Base {
   }
 
   /// The size that the base was trained at.
-  var defaultSize: PictureSize {
+  public var defaultSize: PictureSize {
     guard let latent = unet.sampleSize, latent.count == 2 else {
       return PictureSize(width: autoencoder.sampleSize, height: autoencoder.sampleSize)
     }
@@ -64,7 +64,7 @@ struct Base {
   /// The digest of the files that make up the base: SHA-256 of a listing of their digests, sorted by path. Files that
   /// are not read, such as a README or weights of another kind, don't count.
   /// - Throws: `StoreError`.
-  func digest() throws -> String {
+  public func digest() throws -> String {
     let parts = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"]
     var names = ["model_index.json"]
     for part in parts {

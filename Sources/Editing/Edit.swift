@@ -2,45 +2,49 @@
 
 import Images
 
-/// One edit to make.
-struct Edit {
+/// One edit of a sweep.
+public struct EditPlace: Equatable, Sendable {
   /// Its place on the method's axis; nil where there is none.
-  let place: Double?
+  public let value: Double?
   /// The seed of its noise; nil where the sampling starts from the photograph.
-  let seed: UInt64?
+  public let seed: UInt64?
   /// What to call it: "alpha 0.70 seed 0".
-  let name: String
-  let path: String
-  let notes: EditNotes
+  public let name: String
 
-  /// All edits that the settings ask for, those of a seed one after the other.
-  /// - Parameter notes: what the PNG says of the edit at a place with a seed.
-  static func all(
-    _ settings: GenerateSettings, in folder: RunFolder,
-    notes: (_ place: Double?, _ seed: UInt64?) -> EditNotes
-  ) -> [Edit] {
-    let axis = settings.axis
-    let places = axis.map { $0.values.map(Optional.some) } ?? [nil]
-    return settings.startSeeds.flatMap { seed in
-      places.map { place in
-        var words = settings.method == .imagic ? [] : [settings.method.rawValue]
-        if let axis, let place { words += [axis.name, NumberList.label(place)] }
+  /// The picture in the run folder.
+  public var file: String { "edits/\(name.replacing(" ", with: "-")).png" }
+}
+
+extension GenerateSettings {
+  /// All edits of the sweep, those of a seed one after the other.
+  public var places: [EditPlace] {
+    let values = axis.map { $0.values.map(Optional.some) } ?? [nil]
+    return startSeeds.flatMap { seed in
+      values.map { value in
+        var words = method == .imagic ? [] : [method.rawValue]
+        if let axis, let value { words += [axis.name, NumberList.label(value)] }
         if let seed { words += ["seed", "\(seed)"] }
-        return Edit(
-          place: place, seed: seed, name: words.joined(separator: " "),
-          path: folder.edit(named: words.joined(separator: "-")), notes: notes(place, seed))
+        return EditPlace(value: value, seed: seed, name: words.joined(separator: " "))
       }
     }
   }
 }
 
+/// One edit to make.
+struct Edit {
+  let place: EditPlace
+  let path: String
+  /// What its PNG says.
+  let notes: EditNotes
+}
+
 extension ContactSheet {
-  /// A sheet of edits in the order of ``Edit/all(_:in:notes:)``: the axis across and the seeds down, or the seeds across
+  /// A sheet of edits in the order of ``GenerateSettings/places``: the axis across and the seeds down, or the seeds across
   /// where there is no axis.
   /// - Parameter pictures: one for each edit.
-  init(_ settings: EditSettings, photograph: Picture, edits: [Edit], pictures: [Picture]) {
+  init(_ settings: EditSettings, photograph: Picture, pictures: [Picture]) {
     let generate = settings.generate
-    let axis = generate.axis
+    let (axis, edits) = (generate.axis, generate.places)
     let columns =
       switch generate.method {
       case .imagic: generate.alphas.map(Self.label(alpha:))

@@ -74,15 +74,16 @@ struct EditInputs {
   }
 
   /// What the PNG of an edit says.
-  func notes(place: Double?, seed: UInt64?) -> EditNotes {
+  func notes(_ place: EditPlace) -> EditNotes {
     let generate = settings.generate
     return EditNotes(
       method: generate.method == .imagic ? nil : generate.method,
-      alpha: generate.method == .imagic ? place : nil,
-      strength: generate.method == .sdedit ? place : nil, seed: seed, prompt: settings.prompt,
+      alpha: generate.method == .imagic ? place.value : nil,
+      strength: generate.method == .sdedit ? place.value : nil, seed: place.seed,
+      prompt: settings.prompt,
       source: generate.method == .ddimInversion ? generate.source : nil,
       sampler: generate.sampler == .ddim ? nil : generate.sampler, steps: generate.steps,
-      guidanceScale: generate.guidanceScale(on: place),
+      guidanceScale: generate.guidanceScale(on: place.value),
       start: generate.method == .imagic ? generate.start : nil,
       weights: tuned?.weights.digest,
       photograph: tuned == nil ? SHA256Text.digest(of: photograph.pixels) : nil, base: baseDigest)

@@ -61,7 +61,7 @@ struct EditMaker {
   /// How often the denoiser is asked for an edit.
   /// - Throws: `ScheduleError`.
   func steps(of edit: Edit) throws -> Int {
-    guard settings.method == .sdedit, let strength = edit.place else { return settings.steps }
+    guard settings.method == .sdedit, let strength = edit.place.value else { return settings.steps }
     return try sampler.timesteps(strength: strength).count
   }
 
@@ -76,16 +76,16 @@ struct EditMaker {
   /// - Throws: `ScheduleError`, and what `afterStep` throws.
   mutating func latent(of edit: Edit, afterStep: () throws -> Void) throws -> Tensor {
     sampler.guidanceScale = edit.notes.guidanceScale
-    let start = inverted ?? noise(edit.seed ?? 0)
+    let start = inverted ?? noise(edit.place.seed ?? 0)
     switch settings.method {
     case .imagic:
       return try sampler.latent(
-        from: start, embedding: between(edit.place ?? 0), afterStep: afterStep)
+        from: start, embedding: between(edit.place.value ?? 0), afterStep: afterStep)
     case .ddimInversion, .sample:
       return try sampler.latent(from: start, embedding: target, afterStep: afterStep)
     case .sdedit:
       return try sampler.latent(
-        of: latent ?? start, noise: start, strength: edit.place ?? 1, embedding: target,
+        of: latent ?? start, noise: start, strength: edit.place.value ?? 1, embedding: target,
         afterStep: afterStep)
     }
   }

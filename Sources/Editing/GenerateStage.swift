@@ -41,7 +41,9 @@ public enum GenerateStage {
       self.run = run
       let inputs = try EditInputs.read(run)
       self.inputs = inputs
-      edits = Edit.all(inputs.settings.generate, in: run.folder, notes: inputs.notes)
+      edits = inputs.settings.generate.places.map { place in
+        Edit(place: place, path: run.folder.file(place.file), notes: inputs.notes(place))
+      }
     }
 
     mutating func perform() throws {
@@ -84,11 +86,11 @@ public enum GenerateStage {
       try maker.prepare { try afterStep(of: "the photograph's inversion", made: 0) }
       let autoencoder = try inputs.base.folder.autoencoder()
       for (index, edit) in missing.enumerated() {
-        let latent = try maker.latent(of: edit) { try afterStep(of: edit.name, made: index) }
+        let latent = try maker.latent(of: edit) { try afterStep(of: edit.place.name, made: index) }
         guard latent.isFinite else {
           throw EditingError(
             .internalError,
-            "\(edit.path): \(edit.name) gave a latent that is not finite; it was not saved")
+            "\(edit.path): \(edit.place.name) gave a latent that is not finite; it was not saved")
         }
         let picture = try Picture(autoencoder.image(of: latent))
         try AtomicFile.write(picture.png(text: try edit.notes.chunks), to: edit.path)
@@ -104,8 +106,7 @@ public enum GenerateStage {
       let pictures = try edits.map { edit in
         try EditNotes.picture(at: edit.path, edit.notes) ?? Picture(contentsOf: edit.path)
       }
-      let sheet = ContactSheet(
-        settings, photograph: inputs.photograph, edits: edits, pictures: pictures)
+      let sheet = ContactSheet(settings, photograph: inputs.photograph, pictures: pictures)
       let bytes = try sheet.render().png(text: [
         PNGText("Software", EditNotes.software), PNGText("Description", settings.prompt),
         PNGText("Settings", try SettingsJSON.encode(settings.shareable)),

@@ -32,12 +32,10 @@ public struct RunFolder: Equatable, Sendable {
   /// Imagic's picture of one alpha and seed; without a seed, the one that the photograph's own inversion gives.
   public func edit(alpha: Double, seed: UInt64?) -> String {
     let seed = seed.map { "-seed-\($0)" } ?? ""
-    return edit(named: "alpha-\(NumberList.label(alpha))\(seed)")
+    return file("edits/alpha-\(NumberList.label(alpha))\(seed).png")
   }
 
-  func edit(named name: String) -> String { file("edits/\(name).png") }
-
-  private func file(_ name: String) -> String {
+  func file(_ name: String) -> String {
     path.hasSuffix("/") ? path + name : "\(path)/\(name)"
   }
 

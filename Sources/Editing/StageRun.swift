@@ -30,7 +30,7 @@ public struct StageRun {
   var askedImage: String? { flags.image ?? request?.image }
 
   /// What was asked for, over the defaults, or over what is saved where there is no request.
-  func settings(saved: EditSettings?) throws -> EditSettings {
+  public func settings(saved: EditSettings?) throws -> EditSettings {
     try EditSettings(
       saved: request == nil ? saved : nil, request: request ?? EditRequest(), flags: flags)
   }

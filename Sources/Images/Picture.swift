@@ -58,7 +58,7 @@ public struct Picture: Equatable, Sendable {
 
   /// Copies `other` into this picture, its top left corner at (`x`, `y`).
   /// - Precondition: `other` fits.
-  mutating func paste(_ other: Picture, x: Int, y: Int) {
+  public mutating func paste(_ other: Picture, x: Int, y: Int) {
     precondition(x >= 0 && y >= 0 && x + other.width <= width && y + other.height <= height)
     for row in 0..<other.height {
       let source = row * other.width * 3

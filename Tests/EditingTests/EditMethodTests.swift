@@ -14,13 +14,7 @@ import Testing
   }
 
   private func files(_ settings: GenerateSettings) -> [String] {
-    let edits = Edit.all(settings, in: RunFolder(path: "a")) { place, seed in
-      EditNotes(
-        method: settings.method, alpha: place, strength: nil, seed: seed, prompt: "a", source: nil,
-        sampler: nil, steps: 1, guidanceScale: 1, start: nil, weights: nil, photograph: nil,
-        base: "")
-    }
-    return edits.map { String($0.path.dropFirst("a/edits/".count).dropLast(".png".count)) }
+    settings.places.map { String($0.file.dropFirst("edits/".count).dropLast(".png".count)) }
   }
 
   @Test func editsAreNamedAfterTheirMethodAxisAndSeed() {

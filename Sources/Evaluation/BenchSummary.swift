@@ -1,0 +1,89 @@
+// What the cases of a kind say together.
+
+import Editing
+import Measuring
+
+/// The figures of one method for the cases of one kind.
+public struct BenchSummary: Codable, Equatable, Sendable {
+  /// Means of edits' scores, each over the edits that have it.
+  public struct Figures: Codable, Equatable, Sendable {
+    public var edit: Double?
+    public var kept: Double?
+    public var similarity: Double?
+    public var distance: Double?
+    /// The share of the edits that succeed.
+    public var success: Double?
+    /// The mean of ``EditScore/rank``.
+    public var rank: Double
+
+    init(_ scores: [EditScore]) {
+      edit = scores.compactMap(\.edit).mean
+      kept = scores.compactMap(\.kept).mean
+      similarity = scores.compactMap(\.similarity).mean
+      distance = scores.compactMap(\.distance).mean
+      success = scores.compactMap(\.isSuccess).map { $0 ? 1 : 0 }.mean
+      rank = scores.map(\.rank).mean ?? 0
+    }
+  }
+
+  /// All cases' edits at one place of the axis.
+  public struct Place: Codable, Equatable, Sendable {
+    /// Nil for the one place of a method without an axis.
+    public var value: Double?
+    public var figures: Figures
+  }
+
+  /// Nil for all kinds together.
+  public var kind: EditKind?
+  public var method: EditMethod
+  /// How many cases there are.
+  public var cases: Int
+  /// By the axis, rising.
+  public var curve: [Place]
+  /// The place that is best on average: where the most edits succeed, and of several such by the mean rank.
+  public var best: Place
+  /// Each case's own best edit.
+  public var ownBest: Figures
+  /// In decibels.
+  public var reconstruction: Double?
+  public var gradientSteps: Double
+  public var seconds: Double
+
+  /// - Parameter results: of one method, and of the kind.
+  /// - Returns: nil where there is none.
+  init?(kind: EditKind?, method: EditMethod, results: [CaseResult]) {
+    let points = results.flatMap(\.points)
+    let values = Set(points.map(\.place)).sorted { $0 ?? 0 < $1 ?? 0 }
+    curve = values.map { value in
+      Place(value: value, figures: Figures(points.filter { $0.place == value }.map(\.score)))
+    }
+    let best = curve.max {
+      ($0.figures.success ?? 0, $0.figures.rank) < ($1.figures.success ?? 0, $1.figures.rank)
+    }
+    guard let best else { return nil }
+    self.kind = kind
+    self.method = method
+    self.best = best
+    cases = results.count
+    ownBest = Figures(results.compactMap { $0.best?.score })
+    reconstruction = results.compactMap(\.reconstruction).mean
+    gradientSteps = results.map { Double($0.gradientSteps) }.mean ?? 0
+    seconds = results.map(\.seconds).mean ?? 0
+  }
+
+  /// A summary for each kind and method that there are results of, and for all kinds together.
+  static func all(of results: [CaseResult]) -> [BenchSummary] {
+    (EditKind.allCases.map(Optional.some) + [nil]).flatMap { kind in
+      EditMethod.allCases.compactMap { method in
+        BenchSummary(
+          kind: kind, method: method,
+          results: results.filter { $0.method == method && (kind == nil || $0.kind == kind) })
+      }
+    }
+  }
+}
+
+extension [Double] {
+  /// Nil where there are none.
+  var mean: Double? { isEmpty ? nil : reduce(0, +) / Double(count) }
+}

@@ -1,0 +1,163 @@
+// One method on one case, in a folder of its own, by the stages that a person runs.
+
+import Checkpoints
+import Editing
+import Foundation
+import Images
+import Measuring
+
+/// Everything that the bench does with a case, the same for all of them.
+public struct BenchSettings {
+  /// Settings of all edits beside photograph and sentence; absent ones are the base's own.
+  public var request = EditRequest()
+  public var methods = EditMethod.allCases
+  /// Where the results go.
+  public var out: String
+  /// Whether the trained checkpoints are kept once the edits are made; they are large.
+  public var keepsCheckpoints = false
+  public var threads = 1
+  public var command = ""
+  /// A learned perceptual distance and what it is; nil for none.
+  public var distance: (name: String, measure: EditTruth.Distance)?
+  public var report: (StageEvent) -> Void = { _ in }
+  public var shouldStop: () -> Bool = { StopSignal.number != nil }
+
+  public init(out: String) { self.out = out }
+}
+
+/// A run of one method on one case.
+///
+/// Its folder `OUT/cases/NAME/METHOD` is a run folder with two more files: `identity.json`, what the run depends on, and
+/// `result.json`, which is there exactly when the run is complete. A folder of another identity is made anew.
+struct CaseRun {
+  let editCase: EditCase
+  let method: EditMethod
+  let bench: BenchSettings
+  let baseDigest: String
+  let size: PictureSize
+  let subject: String
+
+  /// What a run's result depends on.
+  private struct Identity: Codable, Equatable {
+    let settings: EditSettings
+    let files: [String: String]
+    let base: String
+    let distance: String?
+    let version: String
+  }
+
+  private var folder: RunFolder {
+    RunFolder(path: "\(bench.out)/cases/\(editCase.name)/\(method.rawValue)")
+  }
+  private var resultPath: String { "\(folder.path)/result.json" }
+  private var identityPath: String { "\(folder.path)/identity.json" }
+
+  private func stageRun() -> StageRun {
+    var request = bench.request
+    request.image = editCase.input
+    request.prompt = editCase.prompt
+    request.generate.method = method
+    if method == .ddimInversion { request.generate.source = editCase.source }
+    var run = StageRun(folder: folder)
+    run.request = request
+    run.threads = bench.threads
+    run.command = bench.command
+    run.shouldStop = bench.shouldStop
+    run.report = { event in
+      switch event {
+      case .progress(var progress):
+        progress.subject = [subject, progress.subject].compactMap { $0 }.joined(separator: ", ")
+        bench.report(.progress(progress))
+      case .warning: bench.report(event)
+      default: break
+      }
+    }
+    return run
+  }
+
+  /// The result, from the folder or made now.
+  /// - Returns: whether it was there already, too.
+  /// - Throws: an error whose exit code `ExitStatus(of:)` tells; `EditingError`, `stopped`, where the run was told to stop.
+  func result() throws -> (result: CaseResult, isOld: Bool) {
+    let run = stageRun()
+    let truth = try truth()
+    let identity = try identity(run)
+    let files = FileManager.default
+    if let saved: Identity = try? Self.read(identityPath) {
+      if saved == identity, let result: CaseResult = try? Self.read(resultPath) {
+        return (result, true)
+      }
+      if saved != identity { try files.removeItem(atPath: folder.path) }
+    }
+    try folder.create()
+    try Self.write(identity, to: identityPath)
+    if method == .imagic {
+      try EmbeddingStage.run(run)
+      try WeightsStage.run(run)
+    }
+    try GenerateStage.run(run)
+    let result = try measure(identity.settings, truth)
+    try Self.write(result, to: resultPath)
+    if !bench.keepsCheckpoints {
+      for file in [folder.embedding, folder.weights] { try? files.removeItem(atPath: file) }
+    }
+    return (result, false)
+  }
+
+  /// - Throws: `EditingError` or `ImageError`, where the case is no good.
+  private func truth() throws -> EditTruth {
+    let pictures = try editCase.pictures(at: size)
+    let truth = EditTruth(
+      input: pictures.input, target: pictures.target, mask: pictures.mask,
+      distance: bench.distance?.measure)
+    guard pictures.target == nil || truth.change ?? 0 > 1 else {
+      throw EditingError(
+        .badData,
+        "\(editCase.path): found a target that is no other than the input where it may be")
+    }
+    return truth
+  }
+
+  private func identity(_ run: StageRun) throws -> Identity {
+    let paths = [editCase.input, editCase.target, editCase.mask].compactMap { $0 }
+    var settings = try run.settings(saved: nil)
+    settings.size = size
+    return Identity(
+      settings: settings,
+      files: Dictionary(
+        uniqueKeysWithValues: try paths.map { ($0, try SHA256Text.digest(ofFile: $0)) }),
+      base: baseDigest, distance: bench.distance?.name, version: programVersion)
+  }
+
+  private func measure(_ settings: EditSettings, _ truth: EditTruth) throws -> CaseResult {
+    let all = Region(allOf: truth.input)
+    var points: [CaseResult.Point] = []
+    var reconstructions: [Double] = []
+    for place in settings.generate.places {
+      let picture = try Picture(contentsOf: "\(folder.path)/\(place.file)")
+      points.append(
+        CaseResult.Point(
+          place: place.value, seed: place.seed, score: try truth.score(picture), file: place.file))
+      if place.value == 0, let psnr = PeakSignalToNoise.decibels(picture, truth.input, in: all) {
+        reconstructions.append(psnr)
+      }
+    }
+    let stages = Manifest.read(folder.manifest).manifest.stages
+    let trainings = [Stage.embedOptimize, .modelFinetune].compactMap { stages[$0.rawValue] }
+    return CaseResult(
+      name: editCase.name, kind: editCase.kind, method: method, points: points,
+      reconstruction: reconstructions.mean,
+      gradientSteps: trainings.reduce(0) { $0 + $1.step },
+      seconds: stages.values.reduce(0) { $0 + $1.seconds })
+  }
+
+  private static func read<Value: Decodable>(_ path: String) throws -> Value {
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    return try SettingsJSON.decode(Value.self, from: text, source: path)
+  }
+
+  private static func write(_ value: some Encodable, to path: String) throws {
+    let text = try SettingsJSON.encode(value, pretty: true) + "\n"
+    try AtomicFile.write(Array(text.utf8), to: path)
+  }
+}
