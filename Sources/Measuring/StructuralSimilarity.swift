@@ -11,7 +11,8 @@ import Images
 /// `structural_similarity` with `gaussian_weights=True, use_sample_covariance=False`.
 public enum StructuralSimilarity {
   private static let radius = 5
-  private static let stabilizers = (mean: 6.5025, variance: 58.5225)  // (0.01 * 255)^2 and (0.03 * 255)^2
+  /// K1 and K2 times 255, squared.
+  private static let stabilizers = (mean: 6.5025, variance: 58.5225)
 
   /// The mean over the windows whose middle is in the region; nil where there is none.
   /// - Precondition: all have the same size.
