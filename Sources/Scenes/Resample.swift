@@ -20,6 +20,10 @@ struct Layer: Sendable {
 /// A rectangle of a picture with sides anywhere, in pixels.
 struct Area: Equatable {
   var x, y, width, height: Float
+
+  static func whole(of picture: TransparentPicture) -> Area {
+    Area(x: 0, y: 0, width: Float(picture.width), height: Float(picture.height))
+  }
 }
 
 extension Layer {

@@ -17,8 +17,7 @@ public struct SceneFolder: Sendable {
     try Self.makeFolder("\(path)/images")
   }
 
-  /// Renders the scenes of a stream from the first on. `metadata.jsonl` is written at the end, so where it is, all
-  /// pictures are.
+  /// Renders the scenes of a stream from the first on.
   /// - Parameters:
   ///   - masks: whether to write where the things are.
   ///   - progress: told how many scenes are done; stops the work by answering false.
@@ -28,29 +27,53 @@ public struct SceneFolder: Sendable {
     progress: (Int) -> Bool
   ) throws -> Bool {
     if masks { try Self.makeFolder("\(path)/masks") }
+    return try writeRecords(count, progress) { index, name in
+      let scene = stream.scene(index)
+      let rendered = try renderer.render(scene)
+      var record = try self.record(rendered.picture, scene.caption, name)
+      if masks {
+        let mask = try maskPNG(rendered.things, width: renderer.side, height: renderer.side)
+        record.mask = "masks/\(name)"
+        try Self.write(mask, to: "\(path)/masks/\(name)")
+      }
+      return record
+    }
+  }
+
+  /// Renders parts of photographs from the first on, with empty captions.
+  /// - Parameter progress: told how many are done; stops the work by answering false.
+  /// - Returns: whether all were rendered.
+  public func write(
+    _ stream: PhotographStream, count: Int, renderer: SceneRenderer, progress: (Int) -> Bool
+  ) throws -> Bool {
+    try writeRecords(count, progress) { index, name in
+      try record(renderer.render(stream.crop(index)), "", name)
+    }
+  }
+
+  /// Writes `metadata.jsonl` at the end, so where it is, all pictures are.
+  private func writeRecords(
+    _ count: Int, _ progress: (Int) -> Bool, _ body: (Int, String) throws -> Record
+  ) throws -> Bool {
     let metadata = "\(path)/metadata.jsonl"
     try? FileManager.default.removeItem(atPath: metadata)
     var lines = ""
     for start in stride(from: 0, to: count, by: Self.chunk) {
       let range = start..<min(count, start + Self.chunk)
-      let written = try Self.inParallel(range) { index in
-        let scene = stream.scene(index)
-        let rendered = try renderer.render(scene)
-        let name = String(format: "%06d.png", index)
-        try Self.write(rendered.picture.fastPNG(), to: "\(path)/images/\(name)")
-        var record = Record(file: "images/\(name)", text: scene.caption)
-        if masks {
-          let mask = try maskPNG(rendered.things, width: renderer.side, height: renderer.side)
-          try Self.write(mask, to: "\(path)/masks/\(name)")
-          record.mask = "masks/\(name)"
-        }
-        return record
+      let records = try Self.inParallel(range) { index in
+        try body(index, String(format: "%06d.png", index))
       }
-      for record in written { lines += try record.line }
+      for record in records { lines += try record.line }
       guard progress(range.upperBound) else { return false }
     }
     try Self.write(Array(lines.utf8), to: metadata)
     return true
+  }
+
+  /// Writes a picture, and gives its line.
+  private func record(_ picture: Picture, _ text: String, _ name: String) throws -> Record {
+    try Self.write(picture.fastPNG(), to: "\(path)/images/\(name)")
+    return Record(file: "images/\(name)", text: text)
   }
 
   /// A line of `metadata.jsonl`.

@@ -42,14 +42,14 @@ public final class SceneLibrary: Sendable {
     content.withLock { $0.pictures = pictures }
   }
 
-  func photograph(_ photograph: Photograph) throws -> TransparentPicture {
-    if let kept = content.withLock({ $0.photographs[photograph.file] }) { return kept }
-    let picture = try read(photograph.file)
+  func photograph(_ file: String) throws -> TransparentPicture {
+    if let kept = content.withLock({ $0.photographs[file] }) { return kept }
+    let picture = try read(file)
     let height = min(picture.height, photographHeight)
     let kept =
       height == picture.height
-      ? picture : picture.shrunk(width: picture.width * height / picture.height, height: height)
-    content.withLock { $0.photographs[photograph.file] = kept }
+      ? picture : picture.resized(width: picture.width * height / picture.height, height: height)
+    content.withLock { $0.photographs[file] = kept }
     return kept
   }
 
@@ -61,7 +61,7 @@ public final class SceneLibrary: Sendable {
     let shrunk =
       side == longer
       ? picture
-      : picture.shrunk(
+      : picture.resized(
         width: max(1, picture.width * side / longer), height: max(1, picture.height * side / longer)
       )
     let kept = LoadedCutOut(picture: shrunk, guide: PaintGuide(shrunk, paint: cutOut.paint))
@@ -88,9 +88,8 @@ public final class SceneLibrary: Sendable {
 }
 
 extension TransparentPicture {
-  func shrunk(width: Int, height: Int) -> TransparentPicture {
-    let whole = Area(x: 0, y: 0, width: Float(self.width), height: Float(self.height))
-    let layer = Layer(self, whole, width: width, height: height)
+  func resized(width: Int, height: Int) -> TransparentPicture {
+    let layer = Layer(self, .whole(of: self), width: width, height: height)
     return TransparentPicture(
       width: width, height: height,
       pixels: layer.pixels.map { SIMD4<UInt8>($0 * 255 + 0.5) })

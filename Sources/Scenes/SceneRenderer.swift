@@ -25,7 +25,7 @@ public struct SceneRenderer: Sendable {
   /// The picture of a scene, a function of the scene, the photographs and the size alone.
   /// - Throws: `SceneError` or `ImageError` where a photograph can't be read.
   public func render(_ scene: Scene) throws -> RenderedScene {
-    let photograph = try library.photograph(scene.photograph)
+    let photograph = try library.photograph(scene.photograph.file)
     let area = scene.area(of: photograph)
     let ground = (scene.photograph.ground * Float(photograph.height) - area.y) / area.height
     var canvas = Layer(
@@ -59,9 +59,9 @@ public struct SceneRenderer: Sendable {
       of: cutOuts.map { ($0.picture.width, $0.picture.height) }, side: side)
     return zip(cutOuts.indices, frames).map { index, frame in
       let (picture, guide) = (cutOuts[index].picture, cutOuts[index].guide)
-      let whole = Area(x: 0, y: 0, width: Float(picture.width), height: Float(picture.height))
       let layer = Layer(
-        picture, whole, width: frame.width, height: frame.height, mirrored: subject.mirrored[index])
+        picture, .whole(of: picture), width: frame.width, height: frame.height,
+        mirrored: subject.mirrored[index])
       return (subject.paint.map { layer.painted($0.value, guide) } ?? layer, frame)
     }
   }

@@ -104,6 +104,8 @@ public struct SceneTable: Equatable, Sendable {
   public var colours: [Colour]
   public var nouns: [Noun]
   public var places: [Place]
+  /// Photographs of anything, to train and measure an autoencoder by: their paths below the data's folder.
+  public var photographs: [Split: [String]]
 
   /// - Throws: `SceneError`: `noInput` if there is no such file, `badData` if it is no such table.
   public init(contentsOf path: String) throws {
@@ -116,57 +118,20 @@ public struct SceneTable: Equatable, Sendable {
   /// The table of a YAML text. `name` stands for it in errors.
   public init(yaml: String, name: String) throws {
     self = try SceneTableReader(name: name).read(yaml)
-    try check(name)
+    try SceneTableCheck(table: self, name: name).check()
   }
 
-  public init(colours: [Colour], nouns: [Noun], places: [Place]) {
+  public init(
+    colours: [Colour], nouns: [Noun], places: [Place], photographs: [Split: [String]] = [:]
+  ) {
     self.colours = colours
     self.nouns = nouns
     self.places = places
+    self.photographs = photographs
   }
 
-  /// Refuses what would put something held out into training, or can't be shown at all.
-  func check(_ name: String) throws {
-    func fail(_ reason: String) -> SceneError { SceneError(.badData, "\(name): \(reason)") }
-    let placeNames = Set(places.map(\.name))
-    let colourNames = Set(colours.map(\.name))
-    var photographs: [String: String] = [:]
-    for place in places {
-      guard let training = place.photographs[.train], !training.isEmpty else {
-        throw fail("place \(place.name) has no photograph for training, wanted at least one")
-      }
-      for photograph in training + (place.photographs[.heldOut] ?? []) {
-        if let other = photographs.updateValue(place.name, forKey: photograph.file) {
-          throw fail("\(photograph.file) is of \(other) and \(place.name), wanted each once")
-        }
-      }
-    }
-    var cutOuts: [String: String] = [:]
-    for noun in nouns {
-      guard let training = noun.cutOuts[.train], !training.isEmpty else {
-        throw fail("noun \(noun.name) has no cut-out for training, wanted at least one")
-      }
-      if let place = noun.heldOutPlaces.subtracting(placeNames).min() {
-        throw fail("noun \(noun.name): never with the unknown place \(place)")
-      }
-      guard noun.heldOutPlaces.count < places.count else {
-        throw fail("noun \(noun.name): never with any place")
-      }
-      if let colour = noun.heldOutColours.subtracting(colourNames).min() {
-        throw fail("noun \(noun.name): never with the unknown colour \(colour)")
-      }
-      for cutOut in training + (noun.cutOuts[.heldOut] ?? []) {
-        if let other = cutOuts.updateValue(noun.name, forKey: cutOut.file) {
-          throw fail("\(cutOut.file) is of \(other) and \(noun.name), wanted each once")
-        }
-        guard let colour = cutOut.colour else { continue }
-        guard colourNames.contains(colour) else {
-          throw fail("\(cutOut.file) has the unknown colour \(colour)")
-        }
-      }
-      if let cutOut = training.first(where: { noun.heldOutColours.contains($0.colour ?? "") }) {
-        throw fail("\(cutOut.file) is \(cutOut.colour ?? ""), which is held out for \(noun.name)")
-      }
-    }
+  /// Every photograph of a split that is no cut-out: those of the places, and those of anything.
+  public func allPhotographs(_ split: Split) -> [String] {
+    places.flatMap { ($0.photographs[split] ?? []).map(\.file) } + (photographs[split] ?? [])
   }
 }

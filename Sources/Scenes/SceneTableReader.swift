@@ -20,7 +20,7 @@ struct SceneTableReader {
     guard let node else {
       throw SceneError(.badData, "\(name): found an empty file, wanted a table of scenes")
     }
-    let top = try keys(node, ["folders", "colours", "nouns", "places"])
+    let top = try keys(node, ["folders", "colours", "nouns", "places", "photographs"])
     let folders = try pairs(top["folders"], "folders").map { ($0, try text($1)) }
     var reader = self
     reader.folders = Dictionary(uniqueKeysWithValues: folders)
@@ -28,10 +28,15 @@ struct SceneTableReader {
   }
 
   private func table(_ top: [String: Node]) throws -> SceneTable {
-    SceneTable(
+    let photographs = try top["photographs"].map { try keys($0, ["train", "held-out"]) } ?? [:]
+    return SceneTable(
       colours: try pairs(top["colours"], "colours").map { try colour($0, $1) },
       nouns: try pairs(top["nouns"], "nouns").map { try noun($0, $1) },
-      places: try pairs(top["places"], "places").map { try place($0, $1) })
+      places: try pairs(top["places"], "places").map { try place($0, $1) },
+      photographs: [
+        .train: try list(photographs["train"]).flatMap(files),
+        .heldOut: try list(photographs["held-out"]).flatMap(files),
+      ])
   }
 
   private func colour(_ name: String, _ node: Node) throws -> Colour {
@@ -100,6 +105,19 @@ struct SceneTableReader {
       throw error(node, "\(path) begins with none of the folders \(folders.keys.sorted())")
     }
     return "\(folder)/\(parts[1])"
+  }
+
+  /// The paths of "folder/{one,two}.webp": the list in braces stands for a path each.
+  private func files(_ node: Node) throws -> [String] {
+    let path = try file(node)
+    guard let open = path.firstIndex(of: "{") else { return [path] }
+    guard let close = path.firstIndex(of: "}"), open < close else {
+      throw error(node, "\(path): a brace that is not closed")
+    }
+    return path[path.index(after: open)..<close].split(separator: ",").map { name in
+      let name = name.trimmingPrefix(" ")
+      return "\(path[..<open])\(name)\(path[path.index(after: close)...])"
+    }
   }
 
   // MARK: - Nodes

@@ -42,6 +42,9 @@ extension Split: ExpressibleByArgument {}
     help: ArgumentHelp("train, or held-out: with something in each that training never sees."))
   var split = Split.train
 
+  @Flag(help: "Parts of real photographs without captions instead of scenes, for an autoencoder.")
+  var photos = false
+
   @Flag(help: "Also write where the things are, white on black.")
   var masks = false
 
@@ -57,6 +60,7 @@ extension Split: ExpressibleByArgument {}
     try check(threads, .threads, "--threads")
     try check(seed, .seed, "--seed")
     try check(size, .pictureSide, "--size")
+    if photos && masks { throw ValidationError("--masks: found with --photos, wanted with scenes") }
     guard (1...10_000_000).contains(count) else {
       throw ValidationError("--count: found \(count), wanted a whole number from 1 to 10000000")
     }
@@ -79,22 +83,28 @@ extension Split: ExpressibleByArgument {}
 
   private func render() throws {
     let library = SceneLibrary(folder: (data as NSString).expandingTildeInPath, side: size)
-    let stream = SceneStream(
-      table: try SceneTable(contentsOf: table), seed: seed, split: split)
+    let renderer = SceneRenderer(library: library, side: size)
+    let table = try SceneTable(contentsOf: table)
     let folder = try SceneFolder(path: out)
     let start = Resources.seconds
     var shown = start
-    let isWhole = try folder.write(
-      stream, count: count, renderer: SceneRenderer(library: library, side: size), masks: masks
-    ) { done in
+    func progress(_ done: Int) -> Bool {
       let now = Resources.seconds
       if now - shown >= 10 || done == count {
         shown = now
         let rate = Double(done) / max(now - start, 0.001)
-        console.note("\(done) of \(count) scenes, \(String(format: "%.0f", rate)) a second")
+        console.note("\(done) of \(count) pictures, \(String(format: "%.0f", rate)) a second")
       }
       return StopSignal.number == nil
     }
+    let isWhole =
+      photos
+      ? try folder.write(
+        PhotographStream(table: table, seed: seed, split: split), count: count, renderer: renderer,
+        progress: progress)
+      : try folder.write(
+        SceneStream(table: table, seed: seed, split: split), count: count, renderer: renderer,
+        masks: masks, progress: progress)
     guard isWhole else {
       throw EditingError(.stopped, "stopped; run again to render from the start")
     }

@@ -11,7 +11,7 @@ import Testing
 
   @Test func sameSizeIsTheSamePicture() {
     let disc = SmallWorld.disc(17, 23, red: 200)
-    #expect(disc.shrunk(width: 17, height: 23) == disc)
+    #expect(disc.resized(width: 17, height: 23) == disc)
   }
 
   @Test(arguments: [(3, 5), (40, 31), (90, 2)])
@@ -19,7 +19,7 @@ import Testing
     let even = TransparentPicture(
       width: 30, height: 20, pixels: Array(repeating: SIMD4(10, 100, 200, 255), count: 600))
     #expect(
-      even.shrunk(width: width, height: height).pixels
+      even.resized(width: width, height: height).pixels
         == Array(repeating: SIMD4(10, 100, 200, 255), count: width * height))
   }
 

@@ -22,6 +22,9 @@ import Testing
           box: Photograph.Box(left: 0.1, top: 0.1, right: 0.9, bottom: 1))
       ])
     #expect(table.places[1].lightings == [.day, .night])
+    #expect(table.photographs[.train] == ["photographs/one.webp", "photographs/two.webp"])
+    #expect(
+      table.allPhotographs(.heldOut) == ["photographs/new-plain.png", "photographs/three.jpg"])
     #expect(table.colours[1] == Colour(name: "blue", value: SIMD3(30, 60, 200) / 255))
   }
 
@@ -46,6 +49,8 @@ import Testing
     ("places: [hill]", "places: [hill, plain]", "noun box: never with any place"),
     ("colours: [blue]", "colours: [red]", "box.png is red, which is held out for box"),
     ("colour: red", "colour: mauve", "box.png has the unknown colour mauve"),
+    ("here/three.jpg", "here/plain.png", "plain.png is both for training and held out"),
+    ("{one,two}", "{one,two", "a brace that is not closed"),
     ("ground: 0.5 ", "", "there is no ground"),
     ("lighting: [day, night]", "lighting: [dusk]", "found dusk, which is none of the choices"),
   ])

@@ -33,6 +33,9 @@ enum SmallWorld {
         scene: a hill
         lighting: [day, night]
         photographs: [{ file: here/hill.png, ground: 0.55, flip: no }]
+    photographs:
+      train: ["here/{one,two}.webp"]
+      held-out: [here/three.jpg]
     """
 
   static func table() throws -> SceneTable { try SceneTable(yaml: yaml, name: "small.yaml") }
@@ -47,7 +50,8 @@ enum SmallWorld {
       "box.png": disc(30, 20, red: 200), "tall.png": disc(12, 40, red: 60),
       "new-box.png": disc(25, 25, red: 150), "kite.png": disc(20, 20, red: 90),
       "plain.png": slope(96, 72, 40), "new-plain.png": slope(90, 90, 80),
-      "hill.png": slope(120, 72, 10),
+      "hill.png": slope(120, 72, 10), "one.webp": slope(64, 48, 200),
+      "two.webp": slope(50, 50, 120), "three.jpg": slope(40, 80, 160),
     ]
     return SceneLibrary(
       Dictionary(uniqueKeysWithValues: pictures.map { ("photographs/\($0)", $1) }), side: side)
