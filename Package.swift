@@ -74,7 +74,7 @@ let package = Package(
     module("Checkpoints", ["Tensors", "CHDF5", .product(name: "Crypto", package: "swift-crypto")]),
     module("Images", ["Tensors", "CPNG", "CJPEG", "CWebP", "CFreeType"]),
     module("Scenes", ["Images", "Tensors", "Yams"]),
-    module("Measuring", ["Images"]),
+    module("Measuring", ["Images", "Layers", "Weights"]),
     module("Editing", ["Models", "Diffusion", "Checkpoints", "Images", "Yams"]),
     module("Evaluation", ["Editing", "Measuring"]),
     module(
@@ -100,7 +100,7 @@ let package = Package(
     tests("Diffusion", resources: [.copy("Resources")]),
     tests("Checkpoints", ["CHDF5"]),
     tests("Images", ["Tensors"], resources: [.copy("References")]),
-    tests("Measuring", ["Images"], resources: [.copy("References")]),
+    tests("Measuring", ["Images", "Tensors", "Weights"], resources: [.copy("References")]),
     .testTarget(
       name: "ParityTests", dependencies: ["Models", "Diffusion", "Checkpoints"],
       resources: [.copy("References")], swiftSettings: settings),

@@ -15,8 +15,10 @@ public struct BenchReport: Codable, Equatable, Sendable {
   public var base: String
   /// That of the pictures that were compared.
   public var size: PictureSize
-  /// What the perceptual distance is; nil where there is none.
-  public var distance: String?
+  /// The networks that have looked at the edits.
+  public var learned: [String]
+  /// What was not measured, and why.
+  public var leftOut: [String]
   public var summaries: [BenchSummary]
   public var results: [CaseResult]
   public var skipped: [EditCases.Skipped]
@@ -24,16 +26,19 @@ public struct BenchReport: Codable, Equatable, Sendable {
   enum CodingKeys: String, CodingKey {
     case format
     case formatVersion = "format_version"
-    case version, base, size, distance, summaries, results, skipped
+    case version, base, size, learned
+    case leftOut = "left_out"
+    case summaries, results, skipped
   }
 
   init(
-    base: String, size: PictureSize, distance: String?, results: [CaseResult],
+    base: String, size: PictureSize, learned: LearnedMetrics, results: [CaseResult],
     skipped: [EditCases.Skipped]
   ) {
     self.base = base
     self.size = size
-    self.distance = distance
+    self.learned = learned.names
+    leftOut = learned.leftOut
     self.results = results
     self.skipped = skipped
     summaries = BenchSummary.all(of: results)
@@ -59,8 +64,8 @@ public struct BenchReport: Codable, Equatable, Sendable {
   /// The summaries as a table, and what the columns are.
   public var markdown: String {
     let header = [
-      "kind", "cases", "method", "best at", "edit", "kept (dB)", "SSIM", "distance", "success",
-      "own best: edit", "kept (dB)", "success", "unchanged (dB)", "steps", "s",
+      "kind", "cases", "method", "best at", "edit", "kept (dB)", "SSIM", "distance", "seen",
+      "success", "own best: edit", "kept (dB)", "success", "unchanged (dB)", "steps", "s",
     ]
     var lines = [row(header), row(header.indices.map { $0 == 0 || $0 == 2 ? "---" : "---:" })]
     lines += summaries.map { summary in
@@ -69,28 +74,28 @@ public struct BenchReport: Codable, Equatable, Sendable {
         summary.kind?.rawValue ?? "all", "\(summary.cases)", summary.method.rawValue,
         summary.best.value.map(NumberList.label) ?? "–", number(best.edit, 2),
         number(best.kept, 1), number(best.similarity, 3), number(best.distance, 3),
+        number(best.seen, 2),
         percent(best.success), number(own.edit, 2), number(own.kept, 1), percent(own.success),
         number(summary.reconstruction, 1), number(summary.gradientSteps, 0),
         number(summary.seconds, 1),
       ])
     }
-    lines += ["", Self.legend(distance: distance)]
+    lines += ["", Self.legend]
+    if !leftOut.isEmpty { lines += ["", "Left out:", ""] + leftOut.map { "- \($0)" } }
     if !skipped.isEmpty {
       lines += ["", "Skipped:", ""] + skipped.map { "- \($0.name): \($0.reason)" }
     }
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private static func legend(distance: String?) -> String {
-    """
+  private static let legend = """
     Means over the cases of a kind. *edit* (reliability): 1 - MSE(edit, truth) / MSE(input, truth) where the truth may \
-    differ from the input. *kept* (locality): PSNR to the input where it may not; SSIM and distance \
-    (\(distance ?? "none: no weights")) there too. An edit succeeds with edit > \(EditScore.leastEdit) and kept > \
+    differ from the input. *kept* (locality): PSNR to the input where it may not; SSIM and the \
+    learned perceptual *distance* there too. *seen*: as *edit*, of a classifier's logits over the whole picture. An edit succeeds with edit > \(EditScore.leastEdit) and kept > \
     \(Int(EditScore.leastKept)) dB. *best at*: the alpha, strength or guidance scale at which the most edits of the kind \
     succeed; *own best*: each case at its own. *unchanged*: PSNR to the input at alpha, strength or guidance 0. *steps* of \
     training and seconds (*s*) are for a case, with all its edits.
     """
-  }
 
   private func row(_ cells: [String]) -> String { "| \(cells.joined(separator: " | ")) |" }
 

@@ -11,6 +11,7 @@ public struct BenchSummary: Codable, Equatable, Sendable {
     public var kept: Double?
     public var similarity: Double?
     public var distance: Double?
+    public var seen: Double?
     /// The share of the edits that succeed.
     public var success: Double?
     /// The mean of ``EditScore/rank``.
@@ -21,6 +22,7 @@ public struct BenchSummary: Codable, Equatable, Sendable {
       kept = scores.compactMap(\.kept).mean
       similarity = scores.compactMap(\.similarity).mean
       distance = scores.compactMap(\.distance).mean
+      seen = scores.compactMap(\.seen).mean
       success = scores.compactMap(\.isSuccess).map { $0 ? 1 : 0 }.mean
       rank = scores.map(\.rank).mean ?? 0
     }

@@ -17,8 +17,8 @@ public struct BenchSettings {
   public var keepsCheckpoints = false
   public var threads = 1
   public var command = ""
-  /// A learned perceptual distance and what it is; nil for none.
-  public var distance: (name: String, measure: EditTruth.Distance)?
+  /// The networks that look at the edits.
+  public var learned = LearnedMetrics()
   public var report: (StageEvent) -> Void = { _ in }
   public var shouldStop: () -> Bool = { StopSignal.number != nil }
 
@@ -42,7 +42,7 @@ struct CaseRun {
     let settings: EditSettings
     let files: [String: String]
     let base: String
-    let distance: String?
+    let learned: [String]
     let version: String
   }
 
@@ -109,7 +109,8 @@ struct CaseRun {
     let pictures = try editCase.pictures(at: size)
     let truth = EditTruth(
       input: pictures.input, target: pictures.target, mask: pictures.mask,
-      distance: bench.distance?.measure)
+      distance: bench.learned.distance.map { metric in { metric($0, $1) } },
+      features: bench.learned.classifier.map { network in { network.logits(of: $0) } })
     guard pictures.target == nil || truth.change ?? 0 > 1 else {
       throw EditingError(
         .badData,
@@ -126,7 +127,7 @@ struct CaseRun {
       settings: settings,
       files: Dictionary(
         uniqueKeysWithValues: try paths.map { ($0, try SHA256Text.digest(ofFile: $0)) }),
-      base: baseDigest, distance: bench.distance?.name, version: programVersion)
+      base: baseDigest, learned: bench.learned.names, version: programVersion)
   }
 
   private func measure(_ settings: EditSettings, _ truth: EditTruth) throws -> CaseResult {
@@ -137,7 +138,7 @@ struct CaseRun {
       let picture = try Picture(contentsOf: "\(folder.path)/\(place.file)")
       points.append(
         CaseResult.Point(
-          place: place.value, seed: place.seed, score: try truth.score(picture), file: place.file))
+          place: place.value, seed: place.seed, score: truth.score(picture), file: place.file))
       if place.value == 0, let psnr = PeakSignalToNoise.decibels(picture, truth.input, in: all) {
         reconstructions.append(psnr)
       }

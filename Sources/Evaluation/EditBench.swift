@@ -27,7 +27,7 @@ public enum EditBench {
     var results: [CaseResult] = []
     func report() throws -> (report: BenchReport, files: [String]) {
       let report = BenchReport(
-        base: baseDigest, size: size, distance: settings.distance?.name, results: results,
+        base: baseDigest, size: size, learned: settings.learned, results: results,
         skipped: skipped)
       return (report, try report.write(to: settings.out))
     }

@@ -15,14 +15,19 @@ public struct EditScore: Codable, Equatable, Sendable {
   public var similarity: Double?
   /// The learned perceptual distance to the input there; nil without its weights.
   public var distance: Double?
+  /// Reliability as a classifier sees it: as ``edit``, of its logits in place of pixels, over the whole picture. Nil
+  /// without a truth or the classifier's weights.
+  public var seen: Double?
 
   public init(
-    edit: Double? = nil, kept: Double? = nil, similarity: Double? = nil, distance: Double? = nil
+    edit: Double? = nil, kept: Double? = nil, similarity: Double? = nil, distance: Double? = nil,
+    seen: Double? = nil
   ) {
     self.edit = edit
     self.kept = kept
     self.similarity = similarity
     self.distance = distance
+    self.seen = seen
   }
 
   /// What an edit has to exceed to have succeeded.
@@ -45,9 +50,11 @@ public struct EditScore: Codable, Equatable, Sendable {
 }
 
 /// What the edits of one photograph are held against.
-public struct EditTruth: Sendable {
-  /// A learned distance of two pictures of one size.
-  public typealias Distance = @Sendable (Picture, Picture) throws -> Double
+public struct EditTruth {
+  /// A learned distance of two pictures of one size; nil where they are too small for it.
+  public typealias Distance = (Picture, Picture) -> Double?
+  /// What a network sees in a picture, as numbers.
+  public typealias Features = (Picture) -> [Float]
 
   public let input: Picture
   public let target: Picture?
@@ -56,6 +63,9 @@ public struct EditTruth: Sendable {
   /// Where it may not.
   public let stays: Region
   private let distance: Distance?
+  private let features: Features?
+  /// What is seen in the input and in the truth.
+  private let seen: (input: [Float], target: [Float])?
 
   /// Parts that stay and are smaller than this share of the picture tell nothing of what stays.
   static let leastShare = 0.01
@@ -63,11 +73,17 @@ public struct EditTruth: Sendable {
   /// - Parameters:
   ///   - mask: white where the truth may differ; where nil, that is where input and target differ.
   ///   - distance: nil where there is none.
+  ///   - features: nil where there are none.
   /// - Precondition: all pictures have the same size.
-  public init(input: Picture, target: Picture?, mask: Picture?, distance: Distance?) {
+  public init(
+    input: Picture, target: Picture?, mask: Picture?, distance: Distance? = nil,
+    features: Features? = nil
+  ) {
     self.input = input
     self.target = target
     self.distance = distance
+    self.features = features
+    seen = features.flatMap { features in target.map { (features(input), features($0)) } }
     let mayDiffer =
       mask.map(Region.init(white:))
       ?? target.map { Region(differing: input, from: $0, beyond: 8) }
@@ -80,9 +96,14 @@ public struct EditTruth: Sendable {
   /// How far the input is from the truth where it may differ, as a mean squared error; nil without a truth.
   public var change: Double? { target.flatMap { input.meanSquaredError(to: $0, in: mayDiffer) } }
 
-  /// - Throws: what the learned distance throws.
-  public func score(_ edit: Picture) throws -> EditScore {
+  public func score(_ edit: Picture) -> EditScore {
     var score = EditScore()
+    if let features, let seen {
+      let (left, change) = (
+        squaredDistance(features(edit), seen.target), squaredDistance(seen.input, seen.target)
+      )
+      if change > 0 { score.seen = 1 - left / change }
+    }
     if let target, let change, let left = edit.meanSquaredError(to: target, in: mayDiffer) {
       score.edit = 1 - left / change
     }
@@ -91,7 +112,14 @@ public struct EditTruth: Sendable {
     let local = edit.replacing(mayDiffer, from: input)
     score.kept = PeakSignalToNoise.decibels(local, input, in: stays)
     score.similarity = StructuralSimilarity.mean(local, input, in: stays)
-    score.distance = try distance?(local, input)
+    score.distance = distance?(local, input)
     return score
+  }
+
+  private func squaredDistance(_ first: [Float], _ second: [Float]) -> Double {
+    zip(first, second).reduce(0) { sum, pair in
+      let difference = Double(pair.0) - Double(pair.1)
+      return sum + difference * difference
+    }
   }
 }

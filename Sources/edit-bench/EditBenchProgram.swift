@@ -5,6 +5,7 @@ import Commands
 import Editing
 import Evaluation
 import Foundation
+import Measuring
 import Tensors
 
 @main struct EditBenchProgram: Program {
@@ -50,6 +51,12 @@ import Tensors
       valueName: "file"))
   var settings: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The learned metrics' weights; imagic/metrics in the user's cache where not given.",
+      valueName: "folder"))
+  var metrics: String?
+
   @Option(help: ArgumentHelp("How many cases of each kind at most.", valueName: "number"))
   var limit: Int?
 
@@ -73,6 +80,7 @@ import Tensors
   func validate() throws {
     try check(cases, .path, "--cases")
     try check(base, .path, "--base")
+    try check(metrics, .path, "--metrics")
     try check(out, .path, "--out")
     try check(limit, .steps, "--limit")
     try check(threads, .threads, "--threads")
@@ -89,10 +97,12 @@ import Tensors
     bench.request.generate.guidanceScales =
       guidanceScales?.values ?? bench.request.generate.guidanceScales
     bench.methods = methods?.values ?? bench.methods
+    bench.learned = try LearnedMetrics(in: metrics ?? LearnedMetrics.defaultFolder)
     bench.keepsCheckpoints = keepCheckpoints
     bench.threads = Parallel.threads
     bench.command = Shell.command
     bench.report = console.show
+    for left in bench.learned.leftOut { console.note("left out: \(left)") }
     let folder = Shell.absolute(cases)
     let (report, files) = try EditBench.run(EditCases(in: folder, limit: limit), bench)
     console.result(files: files, text: report.markdown)

@@ -59,7 +59,7 @@ import Testing
 
   @Test func theTableHasALineForEachSummaryAndTellsWhatWasLeftOut() {
     let report = BenchReport(
-      base: "01", size: PictureSize(width: 64, height: 64), distance: nil,
+      base: "01", size: PictureSize(width: 64, height: 64), learned: LearnedMetrics(),
       results: [
         result("a", edits: [0, 0.6, 0.9], kept: [26, 24, 21]),
         CaseResult(
@@ -70,11 +70,11 @@ import Testing
     let lines = report.markdown.split(separator: "\n")
     #expect(
       lines[2]
-        == "| colour | 1 | imagic | 1.00 | 0.90 | 21.0 | – | – | 100% | 0.90 | 21.0 | 100% | 26.0 | 300 | 5.0 |"
+        == "| colour | 1 | imagic | 1.00 | 0.90 | 21.0 | – | – | – | 100% | 0.90 | 21.0 | 100% | 26.0 | 300 | 5.0 |"
     )
     #expect(
       lines[3]
-        == "| colour | 1 | sample | – | -0.25 | 9.0 | – | – | 0% | -0.25 | 9.0 | 0% | – | 0 | 0.2 |"
+        == "| colour | 1 | sample | – | -0.25 | 9.0 | – | – | – | 0% | -0.25 | 9.0 | 0% | – | 0 | 0.2 |"
     )
     #expect(lines.contains("- b: why"))
     // A table's lines all have as many cells.
@@ -83,7 +83,7 @@ import Testing
 
   @Test func theChartHasAPanelForEachKindAndACurveForEachMethod() {
     let report = BenchReport(
-      base: "01", size: PictureSize(width: 64, height: 64), distance: nil,
+      base: "01", size: PictureSize(width: 64, height: 64), learned: LearnedMetrics(),
       results: [
         result("a", edits: [0, 0.6, 0.9], kept: [26, 24, 21]),
         result("b", kind: .lighting, edits: [0, 0.2, 0.7], kept: [26, 24, 22]),

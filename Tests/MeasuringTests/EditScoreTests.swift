@@ -16,13 +16,13 @@ import Testing
   private var mask: Picture { half(255, right: 0) }
 
   @Test func theTruthIsOneAndTheInputNothing() throws {
-    let truth = EditTruth(input: input, target: half(200), mask: mask, distance: nil)
+    let truth = EditTruth(input: input, target: half(200), mask: mask)
     #expect(truth.change == 10_000)
-    #expect(try truth.score(half(200)).edit == 1)
-    #expect(try truth.score(input).edit == 0)
+    #expect(truth.score(half(200)).edit == 1)
+    #expect(truth.score(input).edit == 0)
     // Half of the way is a quarter of the error; as far beyond, four times it.
-    #expect(try truth.score(half(150)).edit == 0.75)
-    #expect(try truth.score(half(0)).edit == -3)
+    #expect(truth.score(half(150)).edit == 0.75)
+    #expect(truth.score(half(0)).edit == -3)
   }
 
   @Test func whatStaysIsHeldAgainstTheInputAlone() throws {
@@ -31,16 +31,28 @@ import Testing
       distance: { edit, input in
         edit.meanSquaredError(to: input)
       })
-    let perfect = try truth.score(half(200))
+    let perfect = truth.score(half(200))
     #expect(perfect.kept == PeakSignalToNoise.most && perfect.distance == 0)
     #expect(try #require(perfect.similarity) > 1 - 1e-9)
     // The right half is 25 of 255 off, which is 20.17 dB; the change beside it counts for nothing.
     for left in [0, 200] as [UInt8] {
-      let score = try truth.score(half(left, right: 125))
+      let score = truth.score(half(left, right: 125))
       #expect(try abs(#require(score.kept) - 20.17) < 0.01)
       #expect(score.distance == 312.5)
       #expect(try #require(score.similarity) < 1)
     }
+  }
+
+  @Test func whatIsSeenIsHeldAgainstWhatIsSeenInTheTruth() throws {
+    // Sees the grey of the left and the right half.
+    let truth = EditTruth(
+      input: input, target: half(200), mask: mask,
+      features: { [Float($0[0, 0].x), Float($0[19, 0].x)] })
+    #expect(truth.score(half(200)).seen == 1 && truth.score(input).seen == 0)
+    #expect(truth.score(half(150)).seen == 0.75)
+    // Beyond the mask too.
+    #expect(truth.score(half(200, right: 150)).seen == 0.75)
+    #expect(truth.score(half(200)).distance == nil)
   }
 
   @Test func aSuccessIsNearerToTheTruthAndKeepsTheRest() {
@@ -59,21 +71,21 @@ import Testing
   }
 
   @Test func withoutAMaskTheTruthTellsWhatMayDiffer() throws {
-    let truth = EditTruth(input: input, target: half(200), mask: nil, distance: nil)
+    let truth = EditTruth(input: input, target: half(200), mask: nil)
     #expect(truth.mayDiffer == Region(white: mask))
     #expect(truth.stays == truth.mayDiffer.complement)
   }
 
   @Test func whereEverythingMayDifferNothingIsKept() throws {
     let white = Picture(width: 20, height: 20, color: SIMD3(255, 255, 255))
-    let truth = EditTruth(input: input, target: half(200), mask: white, distance: nil)
-    let score = try truth.score(half(200))
+    let truth = EditTruth(input: input, target: half(200), mask: white)
+    let score = truth.score(half(200))
     #expect(score.edit == 1 && score.kept == nil && score.similarity == nil)
   }
 
   @Test func withoutATruthOnlyWhatStaysIsMeasured() throws {
-    let truth = EditTruth(input: input, target: nil, mask: nil, distance: nil)
-    let score = try truth.score(half(200))
+    let truth = EditTruth(input: input, target: nil, mask: nil)
+    let score = truth.score(half(200))
     #expect(score.edit == nil && score.isSuccess == nil)
     // A mean squared error of 5000.
     #expect(try abs(#require(score.kept) - 11.14) < 0.01)
