@@ -91,8 +91,9 @@ public struct BenchReport: Codable, Equatable, Sendable {
   private static let legend = """
     Means over the cases of a kind. *edit* (reliability): 1 - MSE(edit, truth) / MSE(input, truth) where the truth may \
     differ from the input. *kept* (locality): PSNR to the input where it may not; SSIM and the \
-    learned perceptual *distance* there too. *seen*: as *edit*, of a classifier's logits over the whole picture. An edit succeeds with edit > \(EditScore.leastEdit) and kept > \
-    \(Int(EditScore.leastKept)) dB. *best at*: the alpha, strength or guidance scale at which the most edits of the kind \
+    learned perceptual *distance* there too. *seen*: how much of the \
+    way from a classifier's logits of the input to those of the truth the edit goes. An edit succeeds with \
+    edit > \(EditScore.leastEdit) and kept > \(Int(EditScore.leastKept)) dB. *best at*: the alpha, strength or guidance scale at which the most edits of the kind \
     succeed; *own best*: each case at its own. *unchanged*: PSNR to the input at alpha, strength or guidance 0. *steps* of \
     training and seconds (*s*) are for a case, with all its edits.
     """

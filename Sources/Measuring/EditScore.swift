@@ -15,8 +15,9 @@ public struct EditScore: Codable, Equatable, Sendable {
   public var similarity: Double?
   /// The learned perceptual distance to the input there; nil without its weights.
   public var distance: Double?
-  /// Reliability as a classifier sees it: as ``edit``, of its logits in place of pixels, over the whole picture. Nil
-  /// without a truth or the classifier's weights.
+  /// Reliability as a classifier sees it: how much of the way from its logits of the input to those of the truth the edit
+  /// has gone along that way, 0 for the input and 1 for the truth. What changes across the way, as softness does mostly,
+  /// does not count. Nil without a truth or the classifier's weights.
   public var seen: Double?
 
   public init(
@@ -99,10 +100,7 @@ public struct EditTruth {
   public func score(_ edit: Picture) -> EditScore {
     var score = EditScore()
     if let features, let seen {
-      let (left, change) = (
-        squaredDistance(features(edit), seen.target), squaredDistance(seen.input, seen.target)
-      )
-      if change > 0 { score.seen = 1 - left / change }
+      score.seen = share(of: features(edit), from: seen.input, to: seen.target)
     }
     if let target, let change, let left = edit.meanSquaredError(to: target, in: mayDiffer) {
       score.edit = 1 - left / change
@@ -116,10 +114,14 @@ public struct EditTruth {
     return score
   }
 
-  private func squaredDistance(_ first: [Float], _ second: [Float]) -> Double {
-    zip(first, second).reduce(0) { sum, pair in
-      let difference = Double(pair.0) - Double(pair.1)
-      return sum + difference * difference
+  /// Where the foot of a point on the way from one point to another lies; nil where there is no way.
+  private func share(of point: [Float], from start: [Float], to end: [Float]) -> Double? {
+    var (along, length) = (0.0, 0.0)
+    for index in point.indices {
+      let way = Double(end[index]) - Double(start[index])
+      along += way * (Double(point[index]) - Double(start[index]))
+      length += way * way
     }
+    return length > 0 ? along / length : nil
   }
 }

@@ -94,7 +94,8 @@ public struct PerceptualDistance {
 
   /// The channels' means and deviations over ImageNet, of values in [-1, 1].
   private func normalized(_ pictures: Tensor) -> Tensor {
-    let (means, deviations): ([Float], [Float]) = ([-0.030, -0.088, -0.188], [0.458, 0.448, 0.450])
+    let means: [Float] = [-0.030, -0.088, -0.188]
+    let deviations: [Float] = [0.458, 0.448, 0.450]
     let result = pictures.copy()
     for index in 0..<result.count {
       result.pointer[index] = (result.pointer[index] - means[index % 3]) / deviations[index % 3]

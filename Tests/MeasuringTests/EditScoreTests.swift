@@ -49,9 +49,9 @@ import Testing
       input: input, target: half(200), mask: mask,
       features: { [Float($0[0, 0].x), Float($0[19, 0].x)] })
     #expect(truth.score(half(200)).seen == 1 && truth.score(input).seen == 0)
-    #expect(truth.score(half(150)).seen == 0.75)
-    // Beyond the mask too.
-    #expect(truth.score(half(200, right: 150)).seen == 0.75)
+    #expect(truth.score(half(150)).seen == 0.5)
+    // What is seen beside the way does not count.
+    #expect(truth.score(half(150, right: 250)).seen == 0.5)
     #expect(truth.score(half(200)).distance == nil)
   }
 
