@@ -191,6 +191,53 @@ public struct GuidanceScaleList: ExpressibleByArgument {
   }
 }
 
+/// Where edits may change the photograph.
+public struct MaskOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Change the photograph only where this picture is white; auto finds the place, none takes the request's back.",
+      valueName: "file|auto|none"))
+  public var mask: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Pixels around the mask in which the edit fades into the photograph; a 64th of the shorter side where not given.",
+      valueName: "pixels"))
+  public var feather: Int?
+
+  @Flag(
+    name: .customLong("full-size"), inversion: .prefixedNo,
+    help: "Write the masked edits at the photograph's own size too.")
+  public var fullSize: Bool?
+
+  @Option(
+    name: .customLong("mask-threshold"),
+    help: ArgumentHelp(
+      "Of --mask auto: which share of the largest difference counts as one.", valueName: "share"))
+  public var maskThreshold: Double?
+
+  @Option(
+    name: .customLong("mask-grow"),
+    help: ArgumentHelp("Of --mask auto: by how much the mask is grown.", valueName: "pixels"))
+  public var maskGrow: Int?
+
+  public init() {}
+
+  public mutating func validate() throws {
+    try check(mask, .path, "--mask")
+    try check(feather, .feather, "--feather")
+    try check(maskThreshold, .maskThreshold, "--mask-threshold")
+    try check(maskGrow, .feather, "--mask-grow")
+  }
+
+  public var overrides: EditRequest.Masking {
+    EditRequest.Masking(
+      mask: mask.map { mask in
+        EditRequest.maskPath(mask) { URL(fileURLWithPath: $0).standardizedFileURL.path }
+      }, feather: feather, fullSize: fullSize, threshold: maskThreshold, grow: maskGrow)
+  }
+}
+
 /// The seeds of a sweep, "0,1,2".
 public struct SeedList: ExpressibleByArgument {
   public let values: [UInt64]

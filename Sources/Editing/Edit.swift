@@ -13,13 +13,15 @@ public struct EditPlace: Equatable, Sendable {
 
   /// The picture in the run folder.
   public var file: String { "edits/\(name.replacing(" ", with: "-")).png" }
+  /// The same at the photograph's own size.
+  public var fullSizeFile: String { "edits/\(name.replacing(" ", with: "-"))-full-size.png" }
 }
 
 extension GenerateSettings {
   /// All edits of the sweep, those of a seed one after the other.
   public var places: [EditPlace] {
     let values = axis.map { $0.values.map(Optional.some) } ?? [nil]
-    return startSeeds.flatMap { seed in
+    return noiseSeeds.flatMap { seed in
       values.map { value in
         var words = method == .imagic ? [] : [method.rawValue]
         if let axis, let value { words += [axis.name, NumberList.label(value)] }
@@ -33,16 +35,26 @@ extension GenerateSettings {
 /// One edit to make.
 struct Edit {
   let place: EditPlace
-  let path: String
-  /// What its PNG says.
-  let notes: EditNotes
+  /// The picture of the size that the model works at.
+  let file: File
+  /// The same at the photograph's own size; nil where that is not wanted.
+  let fullSize: File?
+
+  struct File {
+    let path: String
+    /// What the PNG says.
+    let notes: EditNotes
+
+    /// The picture, if it is there and was made so.
+    var picture: Picture? { EditNotes.picture(at: path, notes) }
+  }
 }
 
 extension ContactSheet {
   /// A sheet of edits in the order of ``GenerateSettings/places``: the axis across and the seeds down, or the seeds across
   /// where there is no axis.
   /// - Parameter pictures: one for each edit.
-  init(_ settings: EditSettings, photograph: Picture, pictures: [Picture]) {
+  init(_ settings: EditSettings, photograph: Picture, mask: Picture?, pictures: [Picture]) {
     let generate = settings.generate
     let (axis, edits) = (generate.axis, generate.places)
     let columns =
@@ -58,7 +70,7 @@ extension ContactSheet {
         edits: Array(pictures[first..<first + columns.count]))
     }
     self.init(
-      prompt: settings.prompt, detail: generate.description, photograph: photograph,
+      prompt: settings.prompt, detail: generate.description, photograph: photograph, mask: mask,
       columns: columns, rows: rows)
   }
 }
@@ -66,9 +78,15 @@ extension ContactSheet {
 extension GenerateSettings: CustomStringConvertible {
   /// How the edits were made, in one line.
   public var description: String {
+    let again = resample > 1 ? ", resampled \(resample) times by jumps of \(resampleJump)" : ""
+    return walkDescription + again + (mask.map { ", \($0)" } ?? "")
+  }
+
+  private var walkDescription: String {
     let walk =
       switch sampler {
       case .ddim: ""
+      case .ddpm: "of DDPM "
       case .dpmSolver: "of DPM-Solver++ "
       }
     let scale = guidanceScale.formatted()

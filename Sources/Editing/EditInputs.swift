@@ -1,6 +1,7 @@
 // What the third stage works from: the checkpoints of the two others, or the photograph and the base alone.
 
 import Checkpoints
+import Diffusion
 import Foundation
 import Images
 
@@ -22,17 +23,32 @@ struct EditInputs {
   let imageDigest: String
   /// Nil for the methods that take the base as it is.
   var tuned: Tuned?
+  /// Nil for edits of the whole photograph.
+  var mask: EditMask?
 
   /// - Throws: an error whose exit code `ExitStatus(of:)` tells.
   static func read(_ run: StageRun) throws -> EditInputs {
     let method = run.flags.generate.method ?? run.request?.generate.method ?? .imagic
-    let inputs = method == .imagic ? try tuned(run) : try untuned(run, method)
-    switch inputs.settings.generate.sampler {
-    case .ddim: _ = try inputs.base.schedule.timesteps(inputs.settings.generate.steps)
-    case .dpmSolver:
-      _ = try inputs.base.schedule.solverTimesteps(inputs.settings.generate.steps)
+    var inputs = method == .imagic ? try tuned(run) : try untuned(run, method)
+    let settings = inputs.settings
+    let generate = settings.generate
+    let steps = try inputs.base.schedule.timesteps(generate.steps, of: generate.sampler).count
+    _ = try ResamplingSchedule(
+      steps: steps, jump: generate.resampleJump, resample: generate.resample)
+    inputs.mask = try generate.mask.map { mask in
+      try EditMask(
+        mask, of: settings, picture: inputs.photograph, imageDigest: inputs.imageDigest)
     }
+    if !run.restarts { try inputs.readFoundMask(in: run.folder) }
     return inputs
+  }
+
+  /// Takes over an automatic mask that the run folder has already.
+  private mutating func readFoundMask(in folder: RunFolder) throws {
+    guard let notes = maskNotes, let picture = EditNotes.picture(at: folder.mask, notes) else {
+      return
+    }
+    mask?.found(try Mask(picture, name: folder.mask))
   }
 
   private static func tuned(_ run: StageRun) throws -> EditInputs {
@@ -73,18 +89,33 @@ struct EditInputs {
       imageDigest: imageDigest)
   }
 
+  /// What the PNG of an automatic mask says; nil where there is none.
+  var maskNotes: EditNotes? {
+    settings.generate.mask?.source == .automatic
+      ? notes(EditPlace(value: nil, seed: nil, name: "mask"), atFullSize: false).ofMask : nil
+  }
+
   /// What the PNG of an edit says.
-  func notes(_ place: EditPlace) -> EditNotes {
+  func notes(_ place: EditPlace, atFullSize: Bool) -> EditNotes {
     let generate = settings.generate
+    let isResampled = generate.resample > 1
+    // A caption tells of the photograph where it is inverted, and where the edit's mask is looked for.
+    let needsSource =
+      generate.method == .ddimInversion
+      || (generate.method != .imagic && generate.mask?.source == .automatic)
     return EditNotes(
       method: generate.method == .imagic ? nil : generate.method,
       alpha: generate.method == .imagic ? place.value : nil,
       strength: generate.method == .sdedit ? place.value : nil, seed: place.seed,
       prompt: settings.prompt,
-      source: generate.method == .ddimInversion ? generate.source : nil,
+      source: needsSource ? generate.source : nil,
       sampler: generate.sampler == .ddim ? nil : generate.sampler, steps: generate.steps,
       guidanceScale: generate.guidanceScale(on: place.value),
       start: generate.method == .imagic ? generate.start : nil,
+      resample: isResampled ? generate.resample : nil,
+      resampleJump: isResampled ? generate.resampleJump : nil,
+      mask: mask?.notes(atFullSize: atFullSize, seed: settings.seed),
+      image: atFullSize ? imageDigest : nil,
       weights: tuned?.weights.digest,
       photograph: tuned == nil ? SHA256Text.digest(of: photograph.pixels) : nil, base: baseDigest)
   }

@@ -1,5 +1,6 @@
 // From the inputs of a sweep to the latents of its edits.
 
+import Diffusion
 import Images
 import Models
 import Tensors
@@ -12,12 +13,16 @@ struct EditMaker {
   private let target: Tensor
   /// That of the photograph, which its inversion is made under, `[1, tokens, width]`.
   private let source: Tensor
-  /// The photograph's latent, `[1, height, width, channels]`; nil where no edit starts from it.
+  /// The photograph's latent, `[1, height, width, channels]`; nil where no edit starts from it or keeps any of it.
   private let latent: Tensor?
+  /// The fitted photograph's size.
+  private let size: PictureSize
   /// The shape of a latent, `[1, height, width, channels]`.
   private let shape: Shape
-  /// The photograph's inversion, once it is made.
-  private var inverted: Tensor?
+  /// The photograph's inversion once it is made, from the cleanest latent to the noisiest.
+  private var inversion: [Tensor] = []
+  /// Where the latent may change, `[1, height, width, 1]`; nil for everywhere.
+  private var mask: Tensor?
 
   /// - Parameter warn: told what is cut off a sentence that is too long.
   /// - Throws: `EditingError` or `LoadingError`.
@@ -25,8 +30,9 @@ struct EditMaker {
     settings = inputs.settings.generate
     let base = inputs.base
     // The photograph's latent first: the autoencoder's memory is given back before the denoiser takes its own.
-    let needsLatent = settings.startSeeds == [nil] || settings.method == .sdedit
+    let needsLatent = settings.inverts || settings.method == .sdedit || settings.mask != nil
     latent = try needsLatent ? base.latent(of: inputs.photograph) : nil
+    size = PictureSize(of: inputs.photograph)
     shape = try base.latentShape(of: inputs.photograph)
     let empty: Tensor
     if let embedding = inputs.tuned?.embedding {
@@ -48,7 +54,8 @@ struct EditMaker {
     StoragePool.shared.trim()
     sampler = Sampler(
       unet: unet, schedule: base.schedule, method: settings.sampler, steps: settings.steps,
-      guidanceScale: 1, unconditional: empty)
+      resample: settings.resample, resampleJump: settings.resampleJump, guidanceScale: 1,
+      unconditional: empty)
   }
 
   private static func batch(_ embedding: Tensor) -> Tensor {
@@ -56,38 +63,67 @@ struct EditMaker {
   }
 
   /// How often the denoiser is asked before the first edit.
-  var stepsBefore: Int { settings.startSeeds == [nil] ? settings.steps : 0 }
+  var stepsBefore: Int { settings.inverts ? settings.steps : 0 }
 
   /// How often the denoiser is asked for an edit.
   /// - Throws: `ScheduleError`.
   func steps(of edit: Edit) throws -> Int {
-    guard settings.method == .sdedit, let strength = edit.place.value else { return settings.steps }
-    return try sampler.timesteps(strength: strength).count
+    let strength = settings.method == .sdedit ? edit.place.value ?? 1 : 1
+    return try sampler.calls(in: sampler.timesteps(strength: strength).count)
   }
+
+  /// Finds the mask of the edits.
+  /// - Parameters:
+  ///   - seed: of the noise that it is looked for in.
+  ///   - afterDraw: called each time the denoiser was asked; what it throws ends the search.
+  func findMask(_ mask: MaskSettings, seed: UInt64, afterDraw: () throws -> Void) throws -> Mask {
+    guard let latent else { preconditionFailure("masked edits without the photograph's latent") }
+    let finder = MaskFinder(
+      unet: sampler.unet, schedule: sampler.schedule, target: target, source: source)
+    let differences = try finder.differences(in: latent, seed: seed, afterDraw: afterDraw)
+    return MaskFinder.mask(
+      of: differences, threshold: mask.threshold, grow: mask.grow, width: size.width,
+      height: size.height)
+  }
+
+  /// Keeps the photograph's latent where a mask of the fitted photograph is black.
+  mutating func keep(outside mask: Mask) { self.mask = mask.latent(factor: mask.width / shape[2]) }
 
   /// Makes the photograph's inversion, where edits start from it.
   /// - Throws: `ScheduleError`, and what `afterStep` throws.
   mutating func prepare(afterStep: () throws -> Void) throws {
-    guard settings.startSeeds == [nil], let latent else { return }
-    inverted = try sampler.inversion(of: latent, embedding: source, afterStep: afterStep)
+    guard settings.inverts, let latent else { return }
+    inversion = try sampler.inversion(of: latent, embedding: source, afterStep: afterStep)
   }
 
   /// The latent of an edit.
   /// - Throws: `ScheduleError`, and what `afterStep` throws.
   mutating func latent(of edit: Edit, afterStep: () throws -> Void) throws -> Tensor {
-    sampler.guidanceScale = edit.notes.guidanceScale
-    let start = inverted ?? noise(edit.place.seed ?? 0)
+    sampler.guidanceScale = settings.guidanceScale(on: edit.place.value)
+    let seed = edit.place.seed ?? 0
+    let start = inversion.last ?? noise(seed)
+    let known = knownPart(seed)
     switch settings.method {
     case .imagic:
       return try sampler.latent(
-        from: start, embedding: between(edit.place.value ?? 0), afterStep: afterStep)
+        from: start, embedding: between(edit.place.value ?? 0), seed: seed, keeping: known,
+        afterStep: afterStep)
     case .ddimInversion, .sample:
-      return try sampler.latent(from: start, embedding: target, afterStep: afterStep)
+      return try sampler.latent(
+        from: start, embedding: target, seed: seed, keeping: known, afterStep: afterStep)
     case .sdedit:
       return try sampler.latent(
         of: latent ?? start, noise: start, strength: edit.place.value ?? 1, embedding: target,
-        afterStep: afterStep)
+        seed: seed, keeping: known, afterStep: afterStep)
     }
+  }
+
+  /// What the mask keeps, with the noise that the photograph's inversion has found, or new noise where there is none.
+  private func knownPart(_ seed: UInt64) -> KnownPart? {
+    guard let mask, let latent else { return nil }
+    return inversion.isEmpty
+      ? KnownPart(latent, mask: mask, seed: seed)
+      : KnownPart(latent, mask: mask, inversion: inversion)
   }
 
   /// Takes three steps of the sampler, to tell how long one takes, and gives a latent.

@@ -32,12 +32,12 @@ extension GenerateSettings {
     }
   }
 
-  /// The seeds of the noise that the sampling starts from; one nil where it starts from the photograph's inversion,
-  /// from which all seeds would give the same picture.
-  var startSeeds: [UInt64?] {
-    let inverts = method == .ddimInversion || (method == .imagic && start == .inversion)
-    return inverts ? [nil] : seeds
-  }
+  /// Whether the sampling starts from the photograph's inversion.
+  var inverts: Bool { method == .ddimInversion || (method == .imagic && start == .inversion) }
+
+  /// The seeds of the noise that the sampling starts from, or takes in on its way; one nil where it takes none, so that all
+  /// seeds would give the same picture.
+  var noiseSeeds: [UInt64?] { inverts && sampler != .ddpm && resample == 1 ? [nil] : seeds }
 
   /// The guidance scale at a place on the axis.
   func guidanceScale(on axis: Double?) -> Double {

@@ -3,27 +3,47 @@
 import Foundation
 import Images
 
-/// The settings that one edit depends on.
+/// The settings that one edit, or a mask that was found for edits, depends on.
 struct EditNotes: Codable, Equatable {
+  /// Where the edit may have changed the photograph.
+  struct Mask: Codable, Equatable {
+    /// SHA-256 of the mask's file; nil for an automatic one.
+    var file: String?
+    /// Of an automatic mask, as its seed.
+    var threshold: Double?
+    var grow: Int?
+    var seed: UInt64?
+    /// In pixels of the picture that bears the note; nil in that of a mask.
+    var feather: Int?
+  }
+
   static let software = "imagic \(programVersion)"
 
   /// Nil for Imagic, so that edits which were made before there was a choice are still known.
-  let method: EditMethod?
+  var method: EditMethod?
   /// Imagic's place on the way to the sentence; nil for the other methods.
-  let alpha: Double?
+  var alpha: Double?
   /// SDEdit's share of the noise; nil for the other methods.
-  let strength: Double?
+  var strength: Double?
   /// Nil where the sampling started from the photograph's inversion.
-  let seed: UInt64?
+  var seed: UInt64?
   let prompt: String
   /// The caption that the photograph was inverted under; nil for no sentence, and for the other methods.
   let source: String?
   /// Nil for DDIM, so that edits which were made before there was a choice are still known.
-  let sampler: SamplingMethod?
-  let steps: Int
-  let guidanceScale: Double
+  var sampler: SamplingMethod?
+  /// Nil for a mask, as the guidance scale.
+  var steps: Int?
+  var guidanceScale: Double?
   /// Nil for all but Imagic.
-  let start: SamplingStart?
+  var start: SamplingStart?
+  /// How often each stretch of the sampling was gone through, and how many steps it has; nil for once.
+  var resample: Int?
+  var resampleJump: Int?
+  /// Nil for an edit of the whole photograph.
+  var mask: Mask?
+  /// SHA-256 of the photograph's file, in an edit of the photograph's own size.
+  var image: String?
   /// SHA-256 of weights.h5, which itself depends on embedding.h5; nil for the methods that take the base as it is.
   let weights: String?
   /// SHA-256 of the fitted photograph's pixels, where no weights tell of it.
@@ -34,7 +54,19 @@ struct EditNotes: Codable, Equatable {
   enum CodingKeys: String, CodingKey {
     case method, alpha, strength, seed, prompt, source, sampler, steps
     case guidanceScale = "guidance-scale"
-    case start, weights, photograph, base
+    case start, resample
+    case resampleJump = "resample-jump"
+    case mask, image, weights, photograph, base
+  }
+
+  /// What the PNG of an automatic mask says: what the mask depends on, and nothing else of the edits.
+  var ofMask: EditNotes {
+    var notes = self
+    (notes.alpha, notes.strength, notes.seed, notes.sampler) = (nil, nil, nil, nil)
+    (notes.steps, notes.guidanceScale, notes.start) = (nil, nil, nil)
+    (notes.resample, notes.resampleJump, notes.image) = (nil, nil, nil)
+    notes.mask?.feather = nil
+    return notes
   }
 
   /// The text chunks of the edit's PNG.

@@ -18,6 +18,8 @@ public enum SamplingStart: String, Codable, CaseIterable, Sendable {
 /// What walks from noise to a picture.
 public enum SamplingMethod: String, Codable, CaseIterable, Sendable {
   case ddim
+  /// Ancestral: draws new noise at every step, so that even from the photograph's inversion each seed gives another edit.
+  case ddpm
   /// Needs fewer steps; started from the photograph's inversion, comes back to it less exactly.
   case dpmSolver = "dpm-solver++"
 }
@@ -113,12 +115,16 @@ public struct EditRequest: Equatable, Sendable {
     public var guidanceScale: Double?
     public var guidanceCourse: GuidanceCourse?
     public var start: SamplingStart?
+    /// How often each stretch of the sampling is gone through.
+    public var resample: Int?
+    public var resampleJump: Int?
 
     public init(
       method: EditMethod? = nil, alphas: [Double]? = nil, strengths: [Double]? = nil,
       guidanceScales: [Double]? = nil, source: String? = nil, seeds: [UInt64]? = nil,
       sampler: SamplingMethod? = nil, steps: Int? = nil, guidanceScale: Double? = nil,
-      guidanceCourse: GuidanceCourse? = nil, start: SamplingStart? = nil
+      guidanceCourse: GuidanceCourse? = nil, start: SamplingStart? = nil, resample: Int? = nil,
+      resampleJump: Int? = nil
     ) {
       self.method = method
       self.alphas = alphas
@@ -131,6 +137,32 @@ public struct EditRequest: Equatable, Sendable {
       self.guidanceScale = guidanceScale
       self.guidanceCourse = guidanceCourse
       self.start = start
+      self.resample = resample
+      self.resampleJump = resampleJump
+    }
+  }
+
+  /// Settings of masked edits.
+  public struct Masking: Equatable, Sendable {
+    /// The word that takes back a mask which a weaker layer has.
+    public static let noMask = "none"
+
+    /// Absolute path of a picture, `auto`, or `none`.
+    public var mask: String?
+    public var feather: Int?
+    public var fullSize: Bool?
+    public var threshold: Double?
+    public var grow: Int?
+
+    public init(
+      mask: String? = nil, feather: Int? = nil, fullSize: Bool? = nil, threshold: Double? = nil,
+      grow: Int? = nil
+    ) {
+      self.mask = mask
+      self.feather = feather
+      self.fullSize = fullSize
+      self.threshold = threshold
+      self.grow = grow
     }
   }
 
@@ -147,6 +179,8 @@ public struct EditRequest: Equatable, Sendable {
   /// Keys of `finetune` as well.
   public var lowRank = LowRank()
   public var generate = Generation()
+  /// Keys of `generate` as well.
+  public var masking = Masking()
 
   public init() {}
 }
@@ -157,7 +191,7 @@ extension EditRequest {
   public init(requestAt path: String) throws {
     let file = try SettingsFile(path: path)
     let top = try file.top(keys: [
-      "image", "prompt", "base", "seed", "fit", "size", "embedding", "finetune", "generate",
+      "image", "prompt", "mask", "base", "seed", "fit", "size", "embedding", "finetune", "generate",
     ])
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     func absolute(_ path: String) -> String {
@@ -169,7 +203,20 @@ extension EditRequest {
     seed = try top.seed("seed")
     fit = try top.choice("fit")
     size = try top.size("size")
-    try readSections(of: top, ofEdit: ["method", "source"])
+    try readSections(of: top, ofEdit: ["method", "source", "mask"])
+    if let mask = try top.text("mask", .path) {
+      guard masking.mask == nil else {
+        throw EditingError(
+          .badData, "\(path): found mask both by itself and in generate, wanted one of them")
+      }
+      masking.mask = mask
+    }
+    masking.mask = masking.mask.map { Self.maskPath($0, absolute: absolute) }
+  }
+
+  /// A mask's place with its path made absolute; the words `auto` and `none` are no paths.
+  public static func maskPath(_ mask: String, absolute: (String) -> String) -> String {
+    mask == MaskSource.automaticName || mask == Masking.noMask ? mask : absolute(mask)
   }
 
   /// Reads a base's own defaults, `imagic.json` in its folder; none where there is no such file.
@@ -201,7 +248,8 @@ extension EditRequest {
       convolutions: try section?.truth("lora-convolutions"))
     let generateKeys = [
       "alphas", "strengths", "guidance-scales", "seeds", "sampler", "steps", "guidance-scale",
-      "guidance-course", "start",
+      "guidance-course", "start", "resample", "resample-jump", "feather", "full-size",
+      "mask-threshold", "mask-grow",
     ]
     if let section = try top.section("generate", keys: ofEdit + generateKeys) {
       generate = Generation(
@@ -215,7 +263,14 @@ extension EditRequest {
         steps: try section.whole("steps", .samplingSteps),
         guidanceScale: try section.number("guidance-scale", .guidanceScale),
         guidanceCourse: try section.choice("guidance-course"),
-        start: try section.choice("start"))
+        start: try section.choice("start"),
+        resample: try section.whole("resample", .resample),
+        resampleJump: try section.whole("resample-jump", .samplingSteps))
+      masking = Masking(
+        mask: try section.text("mask", .path), feather: try section.whole("feather", .feather),
+        fullSize: try section.truth("full-size"),
+        threshold: try section.number("mask-threshold", .maskThreshold),
+        grow: try section.whole("mask-grow", .feather))
     }
   }
 }

@@ -57,13 +57,21 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
   public var guidanceScale: Double
   public var guidanceCourse: GuidanceCourse
   public var start: SamplingStart
+  /// How often each stretch of the sampling is gone through; 1 for once (Lugmayr et al. 2022, section 4.2).
+  public var resample = 1
+  /// How many steps such a stretch has.
+  public var resampleJump = GenerateSettings.publishedJump
+  /// Absent for edits of the whole photograph.
+  public var mask: MaskSettings?
 
   enum CodingKeys: String, CodingKey {
     case method, alphas, strengths, source, seeds, sampler, steps
     case guidanceScales = "guidance-scales"
     case guidanceScale = "guidance-scale"
     case guidanceCourse = "guidance-course"
-    case start
+    case start, resample
+    case resampleJump = "resample-jump"
+    case mask
   }
 
   /// The guidance scale at an alpha. A rising one stays where it is beyond alpha 1.
@@ -81,6 +89,8 @@ extension GenerateSettings {
   static let publishedStrengths = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
   /// From the photograph's own reconstruction to the scale that Stable Diffusion is mostly sampled with.
   static let publishedGuidanceScales = [0, 1, 2, 3, 5, 7.5]
+  /// RePaint's (Lugmayr et al. 2022, section 5.2).
+  static let publishedJump = 10
 
   /// Settings of files that were saved before there was a choice of methods and samplers are Imagic's and DDIM's.
   public init(from decoder: any Decoder) throws {
@@ -98,7 +108,11 @@ extension GenerateSettings {
       steps: try values.decode(Int.self, forKey: .steps),
       guidanceScale: try values.decode(Double.self, forKey: .guidanceScale),
       guidanceCourse: try values.decode(GuidanceCourse.self, forKey: .guidanceCourse),
-      start: try values.decode(SamplingStart.self, forKey: .start))
+      start: try values.decode(SamplingStart.self, forKey: .start),
+      resample: try values.decodeIfPresent(Int.self, forKey: .resample) ?? 1,
+      resampleJump: try values.decodeIfPresent(Int.self, forKey: .resampleJump)
+        ?? Self.publishedJump,
+      mask: try values.decodeIfPresent(MaskSettings.self, forKey: .mask))
   }
 }
 
@@ -135,6 +149,7 @@ public struct EditSettings: Codable, Equatable, Sendable {
       throw EditingError(.usage, "no sentence: give one with --prompt or in the request")
     }
     var lowRank: [EditRequest.LowRank] = []
+    var maskings: [EditRequest.Masking] = []
     if let saved {
       self = saved
     } else {
@@ -143,15 +158,52 @@ public struct EditSettings: Codable, Equatable, Sendable {
       let defaults = try EditRequest(defaultsOfBase: base)
       apply(defaults)
       lowRank.append(defaults.lowRank)
+      maskings.append(defaults.masking)
     }
     apply(request)
     apply(flags)
     apply(lowRank + [request.lowRank, flags.lowRank])
+    apply(maskings + [request.masking, flags.masking])
     guard finetune.lora != nil || (flags.lowRank.rank == nil && flags.lowRank.convolutions == nil)
     else {
       throw EditingError(
         .usage, "--rank and --lora-convolutions: found --tune all, wanted --tune lora with them")
     }
+    try check(flags.masking)
+  }
+
+  /// - Throws: `EditingError`, `usage`, where flags are of no use without another.
+  private func check(_ flags: EditRequest.Masking) throws {
+    let isAutomatic = generate.mask?.source == .automatic
+    guard isAutomatic || (flags.threshold == nil && flags.grow == nil) else {
+      throw EditingError(
+        .usage,
+        "--mask-threshold and --mask-grow: found \(generate.mask == nil ? "no" : "another") "
+          + "--mask, wanted --mask auto with them")
+    }
+    guard generate.mask != nil || (flags.feather == nil && flags.fullSize != true) else {
+      throw EditingError(
+        .usage, "--feather and --full-size: found no --mask, wanted one with them")
+    }
+  }
+
+  /// Takes over where the photograph may change, from weak to strong. What belongs to a mask counts wherever it stands, and
+  /// only with one.
+  private mutating func apply(_ maskings: [EditRequest.Masking]) {
+    var settings = generate.mask
+    if let mask = maskings.compactMap(\.mask).last {
+      let source = mask == EditRequest.Masking.noMask ? nil : MaskSource(mask)
+      settings = source.map { source in
+        var kept = settings ?? MaskSettings(source: source)
+        kept.source = source
+        return kept
+      }
+    }
+    if let feather = maskings.compactMap(\.feather).last { settings?.feather = feather }
+    if let fullSize = maskings.compactMap(\.fullSize).last { settings?.fullSize = fullSize }
+    if let threshold = maskings.compactMap(\.threshold).last { settings?.threshold = threshold }
+    if let grow = maskings.compactMap(\.grow).last { settings?.grow = grow }
+    generate.mask = settings
   }
 
   /// Takes over what is to be tuned, from weak to strong. A rank counts wherever it stands, and only with LoRA.
@@ -201,6 +253,8 @@ public struct EditSettings: Codable, Equatable, Sendable {
     generate.guidanceScale = request.generate.guidanceScale ?? generate.guidanceScale
     generate.guidanceCourse = request.generate.guidanceCourse ?? generate.guidanceCourse
     generate.start = request.generate.start ?? generate.start
+    generate.resample = request.generate.resample ?? generate.resample
+    generate.resampleJump = request.generate.resampleJump ?? generate.resampleJump
   }
 }
 
@@ -210,6 +264,9 @@ extension EditSettings {
     var settings = self
     settings.image = URL(fileURLWithPath: image).lastPathComponent
     settings.base = URL(fileURLWithPath: base).lastPathComponent
+    if case .file(let path)? = generate.mask?.source {
+      settings.generate.mask?.source = .file(path: URL(fileURLWithPath: path).lastPathComponent)
+    }
     return settings
   }
 }

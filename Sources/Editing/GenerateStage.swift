@@ -24,7 +24,14 @@ public enum GenerateStage {
 
   /// The settings that the stage works by, as a text that changes exactly when it has to run again for them.
   public static func printedSettings(_ run: StageRun) throws -> String {
-    try SettingsJSON.encode(run.settings(saved: nil).generate, pretty: true)
+    struct Printed: Encodable {
+      let settings: GenerateSettings
+      let files: [String: String]
+    }
+    let settings = try run.settings(saved: nil).generate
+    var files: [String: String] = [:]
+    if case .file(let path)? = settings.mask?.source { files = FileStates.of([path]) }
+    return try SettingsJSON.encode(Printed(settings: settings, files: files), pretty: true)
   }
 
   /// One run, once its inputs are read.
@@ -42,28 +49,42 @@ public enum GenerateStage {
       let inputs = try EditInputs.read(run)
       self.inputs = inputs
       edits = inputs.settings.generate.places.map { place in
-        Edit(place: place, path: run.folder.file(place.file), notes: inputs.notes(place))
+        Edit(
+          place: place,
+          file: Edit.File(
+            path: run.folder.file(place.file), notes: inputs.notes(place, atFullSize: false)),
+          fullSize: inputs.mask?.photograph.map { _ in
+            Edit.File(
+              path: run.folder.file(place.fullSizeFile),
+              notes: inputs.notes(place, atFullSize: true))
+          })
       }
     }
 
+    private var lacksMask: Bool { inputs.mask.map { $0.framed == nil } ?? false }
+
     mutating func perform() throws {
-      let missing = edits.filter { run.restarts || EditNotes.picture(at: $0.path, $0.notes) == nil }
+      let missing = edits.filter { run.restarts || $0.file.picture == nil }
       if run.isDry {
         try plan(missing)
         return
       }
       let began = Resources.seconds
-      if missing.isEmpty {
-        run.report(.note("\(run.folder.edits) is complete"))
-      } else {
+      if inputs.mask?.framed?.picture.isWhite == true {
+        run.report(.warning("the mask is white all over: nothing of the photograph is kept"))
+      }
+      var isComplete = missing.isEmpty && !lacksMask
+      if !isComplete {
         try run.tell(settings)
         try run.folder.createEdits()
         try make(missing)
       }
+      if try writeFullSizes(anew: Set(missing.map(\.file.path))) { isComplete = false }
+      if isComplete { run.report(.note("\(run.folder.edits) is complete")) }
       try writeContactSheet()
       let seconds = Resources.seconds - began
-      let files = [contactSheet] + edits.map(\.path)
-      if !missing.isEmpty { try enter(seconds: seconds) }
+      let files = [contactSheet] + edits.flatMap { [$0.file, $0.fullSize].compactMap { $0?.path } }
+      if !isComplete { try enter(seconds: seconds) }
       run.report(
         .finished(
           StageResult(
@@ -74,7 +95,7 @@ public enum GenerateStage {
     private mutating func make(_ missing: [Edit]) throws {
       var maker = try maker()
       var done = 0
-      let total = try missing.reduce(maker.stepsBefore) { try $0 + maker.steps(of: $1) }
+      let total = try steps(missing, maker)
       func afterStep(of name: String, made: Int) throws {
         done += 1
         run.report(
@@ -83,6 +104,13 @@ public enum GenerateStage {
           throw run.stopped("with \(made) of \(missing.count) edits made in \(run.folder.edits)")
         }
       }
+      if lacksMask {
+        let mask = try findMask(maker) { try afterStep(of: "the mask", made: 0) }
+        inputs.mask?.found(mask)
+      }
+      guard !missing.isEmpty else { return }
+      if let mask = inputs.mask?.framed { maker.keep(outside: mask.picture) }
+      let joiner = inputs.mask.flatMap { EditJoiner($0, picture: inputs.photograph) }
       try maker.prepare { try afterStep(of: "the photograph's inversion", made: 0) }
       let autoencoder = try inputs.base.folder.autoencoder()
       for (index, edit) in missing.enumerated() {
@@ -90,12 +118,58 @@ public enum GenerateStage {
         guard latent.isFinite else {
           throw EditingError(
             .internalError,
-            "\(edit.path): \(edit.place.name) gave a latent that is not finite; it was not saved")
+            "\(edit.file.path): \(edit.place.name) gave a latent that is not finite; it was not saved"
+          )
         }
-        let picture = try Picture(autoencoder.image(of: latent))
-        try AtomicFile.write(picture.png(text: try edit.notes.chunks), to: edit.path)
-        run.report(.wrote(file: edit.path))
+        let decoded = try Picture(autoencoder.image(of: latent))
+        try write(joiner?.joined(decoded) ?? decoded, edit.file.notes, to: edit.file.path)
       }
+    }
+
+    /// How often the denoiser is asked for the mask, where it is to be found, and for edits.
+    private func steps(_ missing: [Edit], _ maker: EditMaker) throws -> Int {
+      let before = (lacksMask ? MaskFinder.draws : 0) + (missing.isEmpty ? 0 : maker.stepsBefore)
+      return try missing.reduce(before) { try $0 + maker.steps(of: $1) }
+    }
+
+    /// Finds the automatic mask, and saves it.
+    private func findMask(_ maker: EditMaker, afterDraw: () throws -> Void) throws -> Mask {
+      guard let settings = inputs.mask?.settings, let notes = inputs.maskNotes else {
+        preconditionFailure("no mask is to be found")
+      }
+      let mask = try maker.findMask(settings, seed: self.settings.seed, afterDraw: afterDraw)
+      guard !mask.isBlack else {
+        throw EditingError(
+          .badData,
+          "--mask auto: found no place where the sentence differs from the photograph by a threshold "
+            + "of \(settings.threshold), wanted a lower --mask-threshold or a mask of your own")
+      }
+      try write(mask.picture, notes, to: run.folder.mask)
+      return mask
+    }
+
+    /// Writes the edits at the photograph's own size that are not there yet.
+    /// - Parameter anew: the paths of the edits that were made now.
+    /// - Returns: whether there were any.
+    private func writeFullSizes(anew: Set<String>) throws -> Bool {
+      let missing = edits.filter { edit in
+        edit.fullSize.map { anew.contains(edit.file.path) || $0.picture == nil } ?? false
+      }
+      guard !missing.isEmpty, let mask = inputs.mask,
+        let joiner = EditJoiner(mask, picture: inputs.photograph)
+      else { return false }
+      for edit in missing {
+        guard let file = edit.fullSize,
+          let whole = joiner.joinedAtFullSize(try Picture(contentsOf: edit.file.path))
+        else { continue }
+        try write(whole, file.notes, to: file.path)
+      }
+      return true
+    }
+
+    private func write(_ picture: Picture, _ notes: EditNotes, to path: String) throws {
+      try AtomicFile.write(picture.png(text: try notes.chunks), to: path)
+      run.report(.wrote(file: path))
     }
 
     private mutating func maker() throws -> EditMaker {
@@ -104,9 +178,11 @@ public enum GenerateStage {
 
     private func writeContactSheet() throws {
       let pictures = try edits.map { edit in
-        try EditNotes.picture(at: edit.path, edit.notes) ?? Picture(contentsOf: edit.path)
+        try edit.file.picture ?? Picture(contentsOf: edit.file.path)
       }
-      let sheet = ContactSheet(settings, photograph: inputs.photograph, pictures: pictures)
+      let sheet = ContactSheet(
+        settings, photograph: inputs.photograph, mask: inputs.mask?.framed?.picture.picture,
+        pictures: pictures)
       let bytes = try sheet.render().png(text: [
         PNGText("Software", EditNotes.software), PNGText("Description", settings.prompt),
         PNGText("Settings", try SettingsJSON.encode(settings.shareable)),
@@ -123,7 +199,7 @@ public enum GenerateStage {
       var seconds = 0.0
       if !missing.isEmpty {
         let maker = try maker()
-        steps = try missing.reduce(maker.stepsBefore) { try $0 + maker.steps(of: $1) }
+        steps = try self.steps(missing, maker)
         let autoencoder = try inputs.base.folder.autoencoder()
         var marks: [Double] = []
         let latent = try maker.trial { marks.append(Resources.seconds) }
@@ -137,6 +213,16 @@ public enum GenerateStage {
           StagePlan(
             stage: stage, step: 0, steps: steps, seconds: seconds,
             memory: Resources.peakMemory)))
+    }
+
+    private func maskFile() throws -> Manifest.File? {
+      switch settings.generate.mask?.source {
+      case .file(let path): Manifest.File(path: path, sha256: inputs.mask?.digest ?? "")
+      case .automatic:
+        Manifest.File(
+          path: run.folder.mask, sha256: try SHA256Text.digest(ofFile: run.folder.mask))
+      case nil: nil
+      }
     }
 
     private func enter(seconds: Double) throws {
@@ -154,7 +240,7 @@ public enum GenerateStage {
           settings: settings,
           image: Manifest.File(path: settings.image, sha256: inputs.imageDigest),
           base: Manifest.File(path: inputs.base.path, sha256: inputs.baseDigest),
-          checkpoints: checkpoints ?? [],
+          checkpoints: checkpoints ?? [], mask: try maskFile(),
           step: edits.count, steps: edits.count, complete: true, version: programVersion,
           threads: run.threads, seconds: seconds, peakMemory: Resources.peakMemory),
         begunAnew: true)

@@ -14,6 +14,8 @@ extension Limit<Int> {
   public static let batch = whole(1...1024)
   public static let rank = whole(1...1024)
   public static let samplingSteps = whole(1...1000)
+  public static let resample = whole(1...1000)
+  public static let feather = whole(0...1000)
   public static let pictureSide = whole(8...8192)
   public static let threads = whole(1...1024)
 
@@ -39,6 +41,9 @@ extension Limit<Double> {
   public static let untilLoss = Limit(wanted: "a number from 0 to 1000") { $0 >= 0 && $0 <= 1000 }
   public static let guidanceScale = Limit(wanted: "a number from 0 to 100") {
     $0 >= 0 && $0 <= 100
+  }
+  public static let maskThreshold = Limit(wanted: "a number above 0 and at most 1") {
+    $0 > 0 && $0 <= 1
   }
   public static let alpha = Limit(wanted: "a number from -10 to 10") { abs($0) <= 10 }
   public static let strength = Limit(wanted: "a number from 0 to 1") { $0 >= 0 && $0 <= 1 }

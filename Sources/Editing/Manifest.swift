@@ -17,6 +17,8 @@ public struct Manifest: Codable, Equatable, Sendable {
     public var base: File
     /// The checkpoints that the stage read or wrote.
     public var checkpoints: [File]
+    /// What the edits were held to; absent for edits of the whole photograph.
+    public var mask: File?
     public var step: Int
     public var steps: Int
     public var complete: Bool
@@ -28,7 +30,8 @@ public struct Manifest: Codable, Equatable, Sendable {
     public var peakMemory: Int
 
     enum CodingKeys: String, CodingKey {
-      case settings, image, base, checkpoints, step, steps, complete, version, threads, seconds
+      case settings, image, base, checkpoints, mask, step, steps, complete, version, threads,
+        seconds
       case peakMemory = "peak_memory"
     }
   }

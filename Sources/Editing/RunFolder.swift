@@ -23,6 +23,8 @@ public struct RunFolder: Equatable, Sendable {
   public var edits: String { file("edits") }
   public var contactSheet: String { contactSheet(of: .imagic) }
   public var manifest: String { file("manifest.json") }
+  /// The automatic mask.
+  public var mask: String { file("mask.png") }
 
   /// Each method has a sheet of its own, and Imagic's bears no name.
   public func contactSheet(of method: EditMethod) -> String {

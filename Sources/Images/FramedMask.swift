@@ -17,19 +17,18 @@ public struct FramedMask: Sendable {
     whole = nil
   }
 
-  /// Reads a mask from the content of a PNG, JPEG or WebP file, of the proportions of the photograph or of the framing's
-  /// picture. One that lies as the photograph's own file does before it is turned upright, and does not say which way up
-  /// it is, is turned with it.
+  /// Takes a mask from a file's picture of the proportions of the photograph or of the framing's picture. One that lies as
+  /// the photograph's own file does before it is turned upright, and does not say which way up it is, is turned with it.
   /// - Parameters:
+  ///   - decoded: as `Picture.decode(_:name:limits:)` gives it.
   ///   - name: stands for the file in errors.
   ///   - orientation: what the photograph's file says of its way up.
-  /// - Throws: `ImageError.badData` where it is no picture, in colour, of other proportions, or black wherever the framing
-  ///   shows the photograph.
+  /// - Throws: `ImageError.badData` where it is in colour, of other proportions, or black wherever the framing shows the
+  ///   photograph.
   public init(
-    decoding bytes: [UInt8], name: String, in framing: Framing,
-    orientation: Orientation = .upright, limits: PictureLimits = PictureLimits()
+    _ decoded: (picture: Picture, orientation: Orientation), name: String, in framing: Framing,
+    orientation: Orientation = .upright
   ) throws {
-    let decoded = try Picture.decode(bytes, name: name, limits: limits)
     var mask = try Mask(decoded.picture.upright(decoded.orientation), name: name)
     let (photograph, target) = (framing.photograph, framing.picture)
     self.framing = framing

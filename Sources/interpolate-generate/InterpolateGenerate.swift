@@ -54,7 +54,8 @@ import Editing
   @Option(help: ArgumentHelp("A row of edits for each: 0,1,2.", valueName: "numbers"))
   var seeds: SeedList?
 
-  @Option(help: "What walks from noise to a picture; dpm-solver++ needs fewer steps.")
+  @Option(
+    help: "What walks from noise to a picture; dpm-solver++ needs fewer steps, ddpm adds noise.")
   var sampler: SamplingMethod?
 
   @Option(help: "Steps of the sampler.")
@@ -73,12 +74,26 @@ import Editing
   @Option(help: "What the sampling starts from: noise, or the photograph's inversion.")
   var start: SamplingStart?
 
+  @Option(
+    help: ArgumentHelp(
+      "How often each stretch of the sampling is gone through, to harmonise what a mask joins.",
+      valueName: "times"))
+  var resample: Int?
+
+  @Option(
+    name: .customLong("resample-jump"),
+    help: ArgumentHelp("How many steps such a stretch has.", valueName: "steps"))
+  var resampleJump: Int?
+
+  @OptionGroup var masking: MaskOptions
   @OptionGroup var options: StageOptions
 
   func validate() throws {
     try check(source, .prompt, "--source")
     try check(steps, .samplingSteps, "--steps")
     try check(guidanceScale, .guidanceScale, "--guidance-scale")
+    try check(resample, .resample, "--resample")
+    try check(resampleJump, .samplingSteps, "--resample-jump")
   }
 
   var overrides: EditRequest {
@@ -87,7 +102,9 @@ import Editing
       method: method, alphas: alphas?.values, strengths: strengths?.values,
       guidanceScales: guidanceScales?.values, source: source, seeds: seeds?.values,
       sampler: sampler, steps: steps, guidanceScale: guidanceScale,
-      guidanceCourse: guidanceCourse, start: start)
+      guidanceCourse: guidanceCourse, start: start, resample: resample,
+      resampleJump: resampleJump)
+    overrides.masking = masking.overrides
     return overrides
   }
 

@@ -33,6 +33,18 @@ import Testing
     #expect(files(settings(.sample)) == ["sample-seed-0", "sample-seed-4"])
   }
 
+  /// What takes in noise on its way makes another edit of each seed, also from the inversion.
+  @Test func noiseOnTheWayHasSeeds() {
+    for change: (inout GenerateSettings) -> Void in [
+      { $0.sampler = .ddpm }, { $0.resample = 2 },
+    ] {
+      var inversion = settings(.ddimInversion)
+      #expect(inversion.noiseSeeds == [nil])
+      change(&inversion)
+      #expect(inversion.inverts && inversion.noiseSeeds == [0, 4])
+    }
+  }
+
   @Test func guidanceIsThatOfTheMethod() {
     var imagic = settings(.imagic)
     imagic.guidanceCourse = .rising

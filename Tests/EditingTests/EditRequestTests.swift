@@ -15,13 +15,14 @@ import Testing
       """
       image: photos/horse.png          # relative to this file
       prompt: a photo of a horse on a beach
+      mask: masks/horse.png
       base: ../checkpoints/base
       seed: 3
       fit: pad
       size: [96, 64]
       embedding: { steps: 500, learning-rate: 0.001, until-loss: 0.05 }
       finetune:  { steps: 1000, learning-rate: 2e-6, batch: 4, tune: lora, rank: 16, lora-convolutions: true }
-      generate:  { method: sdedit, alphas: [0, 0.5, 1.0], strengths: [0.5], guidance-scales: [0, 2], source: a photo of a horse, seeds: [0, 2], sampler: dpm-solver++, steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion }
+      generate:  { method: sdedit, alphas: [0, 0.5, 1.0], strengths: [0.5], guidance-scales: [0, 2], source: a photo of a horse, seeds: [0, 2], sampler: dpm-solver++, steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion, resample: 3, resample-jump: 5, feather: 0, full-size: true, mask-threshold: 0.4, mask-grow: 2 }
       """, to: "horse.yaml")
     var expected = EditRequest()
     expected.image = "\(folder.path)/photos/horse.png"
@@ -38,8 +39,23 @@ import Testing
     expected.generate = .init(
       method: .sdedit, alphas: [0, 0.5, 1], strengths: [0.5], guidanceScales: [0, 2],
       source: "a photo of a horse", seeds: [0, 2], sampler: .dpmSolver, steps: 50, guidanceScale: 3,
-      guidanceCourse: .rising, start: .inversion)
+      guidanceCourse: .rising, start: .inversion,
+      resample: 3, resampleJump: 5)
+    expected.masking = .init(
+      mask: "\(folder.path)/masks/horse.png", feather: 0, fullSize: true, threshold: 0.4, grow: 2)
     #expect(try EditRequest(requestAt: path) == expected)
+  }
+
+  /// By itself or in `generate`, and two words that are no paths.
+  @Test(
+    arguments: [
+      ("mask: auto", "auto"), ("mask: none", "none"), ("generate: {mask: auto}", "auto"),
+      ("mask: ./auto", nil), ("generate: {mask: m.png}", nil),
+    ] as [(String, String?)]) func aMaskIsAFileOrAWord(text: String, mask: String?) throws
+  {
+    let path = try folder.write(text, to: "a.yaml")
+    let name = text.contains("auto") ? "auto" : "m.png"
+    #expect(try EditRequest(requestAt: path).masking.mask == mask ?? "\(folder.path)/\(name)")
   }
 
   @Test func aNumberIsASquare() throws {
@@ -69,7 +85,7 @@ import Testing
 
   /// A line of a request, and what the error says after the file's name.
   static let mistakes: [(text: String, message: String)] = [
-    ("sed: 1", ":1: found the unknown key sed, wanted one of image, prompt, base"),
+    ("sed: 1", ":1: found the unknown key sed, wanted one of image, prompt, mask, base"),
     ("embedding: {step: 1}", ":1: found the unknown key step in embedding, wanted one of steps"),
     ("[1, 2]: 3", ":1: found the unknown key [1, 2], wanted one of"),
     ("embedding: 3", ":1: embedding: found 3, wanted keys and values (steps, "),
@@ -118,7 +134,19 @@ import Testing
     ("generate: {strengths: [1.5]}", ":1: generate.strengths: found [1.5], wanted 1 to 1000 diff"),
     ("generate: {method: magic}", ":1: generate.method: found magic, wanted one of imagic, sde"),
     ("generate: {guidance-scales: [-1]}", ":1: generate.guidance-scales: found [-1], wanted 1 to"),
-    ("generate: {sampler: euler}", ":1: generate.sampler: found euler, wanted one of ddim, dpm-s"),
+    (
+      "generate: {sampler: euler}",
+      ":1: generate.sampler: found euler, wanted one of ddim, ddpm, dpm-s"
+    ),
+    ("mask: a.png\ngenerate: {mask: b.png}", ": found mask both by itself and in generate"),
+    ("generate: {resample: 0}", ":1: generate.resample: found 0, wanted a whole number from 1"),
+    ("generate: {resample-jump: 0}", ":1: generate.resample-jump: found 0, wanted a whole number"),
+    ("generate: {feather: -1}", ":1: generate.feather: found -1, wanted a whole number from 0 to"),
+    ("generate: {full-size: 2}", ":1: generate.full-size: found 2, wanted true or false"),
+    (
+      "generate: {mask-threshold: 0}", ":1: generate.mask-threshold: found 0, wanted a number above"
+    ),
+    ("generate: {mask-grow: x}", ":1: generate.mask-grow: found x, wanted a whole number from 0"),
     ("seed: 1\nseed: 2", ": found seed more than once, wanted each key once"),
     ("prompt: [", ":2: not valid YAML: "),
     ("prompt: *nobody", ":1: not valid YAML: "),

@@ -68,6 +68,52 @@ import Testing
     #expect(error.status == .usage && error.description.contains("wanted --tune lora"))
   }
 
+  @Test func whatBelongsToAMaskCountsOnceThereIsOne() throws {
+    var request = request()
+    request.masking = .init(feather: 3, threshold: 0.3)
+    var flags = EditRequest()
+    #expect(try EditSettings(request: request, flags: flags).generate.mask == nil)
+    flags.masking.mask = "auto"
+    let settings = try EditSettings(request: request, flags: flags)
+    var expected = MaskSettings(source: .automatic)
+    expected.feather = 3
+    expected.threshold = 0.3
+    #expect(settings.generate.mask == expected)
+    let text = try SettingsJSON.encode(settings)
+    #expect(try SettingsJSON.decode(EditSettings.self, from: text, source: "a") == settings)
+    // Saved settings go on, another mask keeps their feather, and a flag can take the mask back.
+    flags.masking = .init(mask: "/m.png", fullSize: true)
+    let other = try EditSettings(saved: settings, request: EditRequest(), flags: flags)
+    #expect(other.generate.mask?.source == .file(path: "/m.png"))
+    #expect(other.generate.mask?.feather == 3 && other.generate.mask?.fullSize == true)
+    flags.masking = .init(mask: "none")
+    #expect(
+      try EditSettings(saved: settings, request: EditRequest(), flags: flags).generate.mask == nil)
+  }
+
+  @Test(arguments: [
+    (EditRequest.Masking(feather: 1), "--feather and --full-size: found no --mask"),
+    (EditRequest.Masking(fullSize: true), "--feather and --full-size: found no --mask"),
+    (EditRequest.Masking(threshold: 0.5), "--mask-threshold and --mask-grow: found no --mask"),
+    (EditRequest.Masking(mask: "/m.png", grow: 1), "--mask-grow: found another --mask"),
+  ]) func flagsOfAMaskWantOne(flags: EditRequest.Masking, says: String) throws {
+    var asked = EditRequest()
+    asked.masking = flags
+    let error = try #require(throws: EditingError.self) {
+      try EditSettings(request: request(), flags: asked)
+    }
+    #expect(error.status == .usage && error.description.contains(says), "\(error)")
+  }
+
+  @Test(arguments: [
+    (nil, 64, 64, 1), (nil, 512, 768, 8), (nil, 4000, 3000, 47), (nil, 20, 20, 0), (5, 64, 64, 5),
+  ])
+  func theFeatherIsASixtyFourthWhereNotGiven(feather: Int?, width: Int, height: Int, pixels: Int) {
+    var mask = MaskSettings(source: .automatic)
+    mask.feather = feather
+    #expect(mask.feather(width: width, height: height) == pixels)
+  }
+
   @Test func savedSettingsStandInForARequest() throws {
     var saved = try EditSettings(request: request(), flags: EditRequest())
     saved.finetune.steps = 7

@@ -1,0 +1,61 @@
+import Images
+import TestSupport
+import Tensors
+import Testing
+
+@testable import Editing
+
+@Suite struct MaskFinderTests {
+  private func finder(_ base: Base, source: String, target: String) throws -> MaskFinder {
+    let embeddings = try base.embeddings(of: [source, target]).tensor
+    return MaskFinder(
+      unet: try base.folder.unet(), schedule: base.schedule, target: embeddings.slice(1..<2),
+      source: embeddings.slice(0..<1))
+  }
+
+  @Test func sentencesThatAreAlikeDifferNowhere() throws {
+    let base = try Base(path: Repository.base)
+    let sentence = "a photo of a cow"
+    let finder = try finder(base, source: sentence, target: sentence)
+    let latent = Philox(seed: 1, stream: .selection).normal([1, 8, 8, 4])
+    var draws = 0
+    let differences = finder.differences(in: latent, seed: 0) { draws += 1 }
+    #expect(draws == 10 && differences.shape == [8, 8])
+    #expect(differences.array.allSatisfy { $0 == 0 })
+    let mask = MaskFinder.mask(of: differences, threshold: 0.5, grow: 3, width: 32, height: 32)
+    #expect(mask.isBlack)
+  }
+
+  @Test func drawsDependOnTheSeedAlone() throws {
+    let base = try Base(path: Repository.base)
+    let finder = try finder(base, source: "a photo of a cow", target: "a photo of a red car")
+    let latent = Philox(seed: 1, stream: .selection).normal([1, 8, 8, 4])
+    let differences = finder.differences(in: latent, seed: 0) {}
+    #expect(differences.array.allSatisfy { $0 > 0 })
+    #expect(finder.differences(in: latent, seed: 0) {}.array == differences.array)
+    #expect(finder.differences(in: latent, seed: 1) {}.array != differences.array)
+  }
+
+  /// Of the mean 0.5, three times it are the ceiling: the share is 0.5 from 0.75 on.
+  @Test func differencesAreCutOffAndCompared() {
+    let differences = Tensor([0, 0, 0, 0, 0.7, 0.8, 0, 0, 2.5] as [Float], [3, 3])
+    let mean: Float = 4 / 9
+    let mask = MaskFinder.mask(of: differences, threshold: 0.55, grow: 0, width: 3, height: 3)
+    #expect(0.7 / (3 * mean) < 0.55 && 0.8 / (3 * mean) > 0.55)
+    #expect(mask.values == [0, 0, 0, 0, 0, 1, 0, 0, 1])
+    let lower = MaskFinder.mask(of: differences, threshold: 0.5, grow: 0, width: 3, height: 3)
+    #expect(lower.values == [0, 0, 0, 0, 1, 1, 0, 0, 1])
+    let grown = MaskFinder.mask(of: differences, threshold: 0.9, grow: 1, width: 3, height: 3)
+    #expect(grown.values == [0, 0, 0, 0, 0, 1, 0, 1, 1])
+    // However large one is, it counts as the ceiling.
+    let larger = MaskFinder.mask(of: differences, threshold: 1, grow: 0, width: 3, height: 3)
+    #expect(larger.values == [0, 0, 0, 0, 0, 0, 0, 0, 1])
+  }
+
+  /// Brought to the picture's size before they are compared, so that the outline is not in steps.
+  @Test func theOutlineIsThePictures() {
+    let differences = Tensor([0, 0, 1, 1] as [Float], [2, 2])
+    let mask = MaskFinder.mask(of: differences, threshold: 0.5, grow: 0, width: 8, height: 8)
+    for y in 0..<8 { #expect(mask.values[y * 8] == (y >= 5 ? 1 : 0), "\(y)") }
+  }
+}
