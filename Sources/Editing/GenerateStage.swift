@@ -84,7 +84,9 @@ public enum GenerateStage {
       try writeContactSheet()
       let seconds = Resources.seconds - began
       let files = [contactSheet] + edits.flatMap { [$0.file, $0.fullSize].compactMap { $0?.path } }
-      if !isComplete { try enter(seconds: seconds) }
+      // A run that was killed when all was made has not been entered.
+      let entered = Manifest.read(run.folder.manifest).manifest.entry(of: stage, settings)
+      if !isComplete || entered?.settings != settings { try enter(seconds: seconds) }
       run.report(
         .finished(
           StageResult(

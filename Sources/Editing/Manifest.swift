@@ -62,12 +62,21 @@ public struct Manifest: Codable, Equatable, Sendable {
     }
   }
 
+  /// The entry of a stage that was run with such settings; nil where there is none.
+  func entry(of stage: Stage, _ settings: EditSettings) -> Entry? {
+    stages[Self.name(of: stage, settings)]
+  }
+
+  private static func name(of stage: Stage, _ settings: EditSettings) -> String {
+    let method = settings.generate.method
+    let isOther = stage == .interpolateGenerate && method != .imagic
+    return stage.rawValue + (isOther ? " \(method.rawValue)" : "")
+  }
+
   /// Enters a stage, adding to the time that its earlier runs took.
   /// - Parameter begunAnew: whether the stage's earlier runs are void.
   mutating func enter(_ stage: Stage, _ entry: Entry, begunAnew: Bool) {
-    let method = entry.settings.generate.method
-    let isOther = stage == .interpolateGenerate && method != .imagic
-    let name = stage.rawValue + (isOther ? " \(method.rawValue)" : "")
+    let name = Self.name(of: stage, entry.settings)
     var entry = entry
     if !begunAnew, let before = stages[name] {
       entry.seconds += before.seconds
