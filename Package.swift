@@ -50,6 +50,7 @@ let package = Package(
     .executable(name: "model-probe", targets: ["model-probe"]),
     .executable(name: "scene-render", targets: ["scene-render"]),
     .executable(name: "edit-bench", targets: ["edit-bench"]),
+    .executable(name: "base-train", targets: ["base-train"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -77,6 +78,7 @@ let package = Package(
     module("Measuring", ["Images", "Layers", "Weights"]),
     module("Editing", ["Models", "Diffusion", "Checkpoints", "Images", "Yams"]),
     module("Evaluation", ["Editing", "Measuring"]),
+    module("Training", ["Editing"]),
     module(
       "Commands",
       ["Editing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -87,6 +89,7 @@ let package = Package(
     executable("model-probe"),
     executable("scene-render", ["Scenes"]),
     executable("edit-bench", ["Evaluation"]),
+    executable("base-train", ["Training"]),
     .executableTarget(
       name: "speed-bench",
       dependencies: ["Models", .product(name: "ArgumentParser", package: "swift-argument-parser")],
@@ -108,6 +111,7 @@ let package = Package(
     tests("Scenes", ["TestSupport", "Images", "Tensors"]),
     tests("Editing", ["TestSupport"]),
     tests("Evaluation", ["TestSupport"]),
+    tests("Training", ["TestSupport"]),
     tests("Commands", ["TestSupport"]),
   ]
 )

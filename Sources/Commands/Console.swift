@@ -170,6 +170,9 @@ public final class Console {
     object["loss"] = progress.loss
     object["subject"] = progress.subject
     object["steps_per_second"] = meter.rate
+    if let samples = progress.samplesPerStep {
+      object["samples_per_second"] = meter.rate.map { $0 * Double(samples) }
+    }
     object["seconds_left"] = meter.secondsLeft(of: progress.steps)
     return object
   }

@@ -36,7 +36,11 @@ struct ProgressMeter {
     var parts = ["step \(progress.step)/\(progress.steps)"]
     if let subject = progress.subject { parts.append(subject) }
     if let loss = progress.loss { parts.append("loss \(String(format: "%.4f", loss))") }
-    if let rate { parts.append(Self.describe(rate: rate)) }
+    if let rate {
+      parts.append(
+        progress.samplesPerStep.map { String(format: "%.0f samples/s", rate * Double($0)) }
+          ?? Self.describe(rate: rate))
+    }
     if progress.step < progress.steps, let left = secondsLeft(of: progress.steps) {
       parts.append("\(Self.describe(seconds: left)) left")
     }

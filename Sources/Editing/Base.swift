@@ -25,7 +25,7 @@ public struct Base {
       throw EditingError(.noInput, "\(path): there is no such folder, wanted a base model")
     }
     folder = try BaseFolder(url)
-    schedule = NoiseSchedule(.init(try folder.schedulerConfiguration()))
+    schedule = try folder.schedule()
     autoencoder = try folder.autoencoderConfiguration()
     unet = try folder.unetConfiguration()
     let text = try folder.textConfiguration()
@@ -85,9 +85,10 @@ public struct Base {
     try CLIPTokenizer(folder: URL(fileURLWithPath: path).appendingPathComponent("tokenizer"))
   }
 
-  /// The embeddings of sentences, `[sentences, tokens, width]`, and what was cut off of those that are too long.
+  /// The embeddings of sentences, `[sentences, tokens, width]`, and what is to be said of them: the words that the base
+  /// has never seen, and what was cut off of those that are too long.
   /// - Throws: `LoadingError`; `EditingError` where tokenizer and text encoder don't fit together.
-  func embeddings(of sentences: [String]) throws -> (tensor: Tensor, cuts: [String]) {
+  func embeddings(of sentences: [String]) throws -> (tensor: Tensor, warnings: [String]) {
     let tokenizer = try tokenizer()
     let encoder = try folder.textEncoder()
     guard tokenizer.vocabularySize <= encoder.configuration.vocabularySize,
@@ -105,7 +106,8 @@ public struct Base {
       "the sentence has \(encoding.textCount) tokens, and the base takes "
         + "\(encoding.textCount - encoding.droppedCount): the last \(encoding.droppedCount) were cut off"
     }
-    return (encoder(encodings.map(\.ids)).value, cuts)
+    let unknown = try BaseWords(base: path)?.warning(about: sentences)
+    return (encoder(encodings.map(\.ids)).value, cuts + (unknown.map { [$0] } ?? []))
   }
 
   /// The latent of a photograph, as the denoiser takes it: `[1, height / factor, width / factor, channels]`.
@@ -113,6 +115,14 @@ public struct Base {
   func latent(of picture: Picture) throws -> Tensor {
     defer { StoragePool.shared.trim() }
     return try folder.autoencoder().latent(of: picture.tensor)
+  }
+}
+
+extension BaseFolder {
+  /// The noise schedule that the base's configuration describes.
+  /// - Throws: `LoadingError`.
+  package func schedule() throws -> NoiseSchedule {
+    NoiseSchedule(.init(try schedulerConfiguration()))
   }
 }
 

@@ -40,8 +40,8 @@ struct EditMaker {
       (target, source) = (Self.batch(embedding.target), Self.batch(embedding.optimized))
     } else {
       let sentences = [inputs.settings.prompt, settings.source ?? ""]
-      let (embeddings, cuts) = try base.embeddings(of: sentences)
-      cuts.forEach(warn)
+      let (embeddings, warnings) = try base.embeddings(of: sentences)
+      warnings.forEach(warn)
       target = embeddings.slice(0..<1)
       source = embeddings.slice(1..<2)
       empty = source

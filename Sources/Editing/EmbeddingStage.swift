@@ -135,8 +135,8 @@ public enum EmbeddingStage {
 
     /// The embedding of the sentence, `[tokens, width]`.
     private func textEmbedding() throws -> Tensor {
-      let (embeddings, cuts) = try base.embeddings(of: [settings.prompt])
-      for cut in cuts { run.report(.warning(cut)) }
+      let (embeddings, warnings) = try base.embeddings(of: [settings.prompt])
+      for warning in warnings { run.report(.warning(warning)) }
       return embeddings.reshaped([embeddings.shape[1], embeddings.shape[2]])
     }
   }

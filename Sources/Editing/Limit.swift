@@ -6,6 +6,11 @@ public struct Limit<Value>: Sendable {
   public let wanted: String
   let accepts: @Sendable (Value) -> Bool
 
+  package init(wanted: String, accepts: @escaping @Sendable (Value) -> Bool) {
+    self.wanted = wanted
+    self.accepts = accepts
+  }
+
   public func contains(_ value: Value) -> Bool { accepts(value) }
 }
 
@@ -19,7 +24,7 @@ extension Limit<Int> {
   public static let pictureSide = whole(8...8192)
   public static let threads = whole(1...1024)
 
-  private static func whole(_ range: ClosedRange<Int>) -> Limit {
+  package static func whole(_ range: ClosedRange<Int>) -> Limit {
     Limit(wanted: "a whole number from \(range.lowerBound) to \(range.upperBound)") {
       range.contains($0)
     }

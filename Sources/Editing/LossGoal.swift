@@ -5,7 +5,7 @@
 /// The loss of one step is noisy, as it depends on the timesteps drawn; the goal is held against the mean of the newest
 /// ones. It is derived from the losses alone, which are saved, so a resumed run stops at the step at which an
 /// uninterrupted one does.
-struct LossGoal: Equatable {
+package struct LossGoal: Equatable {
   /// How many losses the mean is over.
   static let window = 50
 

@@ -5,14 +5,14 @@ import Foundation
 import Yams
 
 /// A file of settings as a tree of nodes. JSON is read as the YAML that it also is.
-struct SettingsFile {
+package struct SettingsFile {
   /// Far more than any request takes; a file beyond it is something else.
   static let maximumSize = 1 << 20
 
   let path: String
   let root: Node
 
-  init(path: String) throws {
+  package init(path: String) throws {
     self.path = path
     let text = try Self.text(at: path)
     do {
@@ -25,7 +25,7 @@ struct SettingsFile {
     }
   }
 
-  func top(keys: [String]) throws -> SettingsMapping {
+  package func top(keys: [String]) throws -> SettingsMapping {
     try SettingsMapping(file: path, path: [], node: root, keys: keys)
   }
 
@@ -72,7 +72,7 @@ struct SettingsFile {
 }
 
 /// A mapping of a settings file whose keys are all known.
-struct SettingsMapping {
+package struct SettingsMapping {
   private let file: String
   private let path: [String]
   private var values: [String: Node] = [:]
@@ -96,13 +96,13 @@ struct SettingsMapping {
     }
   }
 
-  func section(_ key: String, keys: [String]) throws -> SettingsMapping? {
+  package func section(_ key: String, keys: [String]) throws -> SettingsMapping? {
     try values[key].map {
       try SettingsMapping(file: file, path: path + [key], node: $0, keys: keys)
     }
   }
 
-  func text(_ key: String, _ limit: Limit<String>) throws -> String? {
+  package func text(_ key: String, _ limit: Limit<String>) throws -> String? {
     try value(key, limit) { node in
       guard case .scalar(let scalar) = node else { return nil }
       // A plain number, truth value or null is most likely a slip, and a quoted one is text.
@@ -111,25 +111,25 @@ struct SettingsMapping {
     }
   }
 
-  func whole(_ key: String, _ limit: Limit<Int>) throws -> Int? {
+  package func whole(_ key: String, _ limit: Limit<Int>) throws -> Int? {
     try value(key, limit) { Self.plain($0).flatMap { Int($0) } }
   }
 
-  func number(_ key: String, _ limit: Limit<Double>) throws -> Double? {
+  package func number(_ key: String, _ limit: Limit<Double>) throws -> Double? {
     try value(key, limit, Self.number)
   }
 
-  func seed(_ key: String) throws -> UInt64? {
+  package func seed(_ key: String) throws -> UInt64? {
     try value(key, .seed) { Self.plain($0).flatMap { UInt64($0) } }
   }
 
-  func truth(_ key: String) throws -> Bool? {
+  package func truth(_ key: String) throws -> Bool? {
     try value(key, Limit(wanted: "true or false") { _ in true }) {
       Self.plain($0).flatMap { Bool($0) }
     }
   }
 
-  func numbers(_ key: String, _ limit: Limit<[Double]>) throws -> [Double]? {
+  package func numbers(_ key: String, _ limit: Limit<[Double]>) throws -> [Double]? {
     try value(key, limit) { Self.list($0, Self.number) }
   }
 
@@ -146,8 +146,16 @@ struct SettingsMapping {
     }
   }
 
+  package func wholes(_ key: String, _ limit: Limit<[Int]>) throws -> [Int]? {
+    try value(key, limit) { Self.list($0) { Self.plain($0).flatMap { Int($0) } } }
+  }
+
+  package func texts(_ key: String, _ limit: Limit<[String]>) throws -> [String]? {
+    try value(key, limit) { Self.list($0) { node in node.string } }
+  }
+
   /// A picture's size: `[width, height]`, or one number for a square.
-  func size(_ key: String) throws -> PictureSize? {
+  package func size(_ key: String) throws -> PictureSize? {
     let side = Limit<Int>.pictureSide
     let limit = Limit<PictureSize>(wanted: "\(side.wanted), or [width, height] of such") {
       side.contains($0.width) && side.contains($0.height)

@@ -2,11 +2,15 @@
 
 import Foundation
 
-/// The three stages, by the names of their programs.
+/// What works in steps: the three stages, and the parts of the training of a base; the stages by the names of their
+/// programs.
 public enum Stage: String, Codable, CaseIterable, Sendable {
   case embedOptimize = "embed-optimize"
   case modelFinetune = "model-finetune"
   case interpolateGenerate = "interpolate-generate"
+  case autoencoderTraining = "autoencoder"
+  case latents
+  case denoiserTraining = "denoiser"
 }
 
 /// How far a stage is.
@@ -19,15 +23,19 @@ public struct StageProgress: Equatable, Sendable {
   public var loss: Double?
   /// What is being worked on, for stages whose steps are not alike.
   public var subject: String?
+  /// How many samples a step takes, where their rate is worth telling.
+  public var samplesPerStep: Int?
 
   public init(
-    stage: Stage, step: Int, steps: Int, loss: Double? = nil, subject: String? = nil
+    stage: Stage, step: Int, steps: Int, loss: Double? = nil, subject: String? = nil,
+    samplesPerStep: Int? = nil
   ) {
     self.stage = stage
     self.step = step
     self.steps = steps
     self.loss = loss
     self.subject = subject
+    self.samplesPerStep = samplesPerStep
   }
 }
 

@@ -4,9 +4,9 @@
 import Foundation
 
 /// A run of training steps, from where it was left to its end.
-struct TrainingLoop {
+package struct TrainingLoop {
   /// How a run of steps ended.
-  enum Outcome: Equatable {
+  package enum Outcome: Equatable {
     case complete
     /// It was told to stop, and what was reached is saved.
     case stopped
@@ -22,7 +22,24 @@ struct TrainingLoop {
   let saveInterval: Double?
   let report: (StageEvent) -> Void
   let shouldStop: () -> Bool
+  /// How many samples a step takes, where their rate is worth telling.
+  var samplesPerStep: Int?
   var clock: () -> Double = { Resources.seconds }
+
+  package init(
+    stage: Stage, steps: Int, goal: LossGoal? = nil, saveInterval: Double?,
+    samplesPerStep: Int? = nil, report: @escaping (StageEvent) -> Void,
+    shouldStop: @escaping () -> Bool, clock: @escaping () -> Double = { Resources.seconds }
+  ) {
+    self.stage = stage
+    self.steps = steps
+    self.goal = goal
+    self.saveInterval = saveInterval
+    self.samplesPerStep = samplesPerStep
+    self.report = report
+    self.shouldStop = shouldStop
+    self.clock = clock
+  }
 
   /// Trains until `steps` are done, the goal is reached or the run is told to stop.
   /// - Parameters:
@@ -30,7 +47,7 @@ struct TrainingLoop {
   ///   - step: trains one step, whose number counts from 0, and gives its loss.
   ///   - save: saves what was reached, with all losses and whether it is complete.
   /// - Throws: `EditingError`, `internalError`, where a loss is not a finite number; nothing of it is saved.
-  func run(
+  package func run(
     losses: inout [Float], step: (Int) throws -> Float,
     save: ([Float], _ complete: Bool) throws -> Void
   ) throws -> Outcome {
@@ -53,7 +70,9 @@ struct TrainingLoop {
       losses.append(loss)
       report(
         .progress(
-          StageProgress(stage: stage, step: losses.count, steps: steps, loss: Double(loss))))
+          StageProgress(
+            stage: stage, step: losses.count, steps: steps, loss: Double(loss),
+            samplesPerStep: samplesPerStep)))
       let interval = saveInterval ?? max(60, 10 * saveDuration)
       if losses.count < steps, !isGoalReached(losses), clock() - lastSave >= interval {
         let began = clock()

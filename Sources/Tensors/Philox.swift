@@ -33,6 +33,12 @@ public struct Philox: Sendable {
     case scatter = 17
     /// Which parts of photographs are cut out.
     case crops = 18
+    /// The order in which training pictures come.
+    case order = 32
+    /// Where training pictures are cropped.
+    case cropping = 33
+    /// The draws from an autoencoder's posterior.
+    case posterior = 34
   }
 
   private let key: SIMD2<UInt32>
@@ -90,17 +96,18 @@ public struct Philox: Sendable {
   /// `sqrt(-2 ln u) * (cos, sin)(2 pi v)` with `u` in (0, 1] and `v` in [0, 1), computed in double precision.
   public func normal(_ shape: Shape) -> Tensor {
     let result = Tensor(uninitialized: shape)
-    var index = 0
-    while index < shape.count {
-      let words = words(block: UInt64(index / 4))
-      for pair in 0..<2 {
-        let u = (Double(words[2 * pair]) + 1) * 0x1p-32
-        let v = Double(words[2 * pair + 1]) * 0x1p-32
-        let radius = (-2 * log(u)).squareRoot()
-        let angle = 2 * Double.pi * v
-        if index < shape.count { result.pointer[index] = Float(radius * cos(angle)) }
-        if index + 1 < shape.count { result.pointer[index + 1] = Float(radius * sin(angle)) }
-        index += 2
+    Parallel.forEachRange(of: (shape.count + 3) / 4, grain: 1024) { blocks in
+      for block in blocks {
+        let words = words(block: UInt64(block))
+        for pair in 0..<2 {
+          let index = 4 * block + 2 * pair
+          let u = (Double(words[2 * pair]) + 1) * 0x1p-32
+          let v = Double(words[2 * pair + 1]) * 0x1p-32
+          let radius = (-2 * log(u)).squareRoot()
+          let angle = 2 * Double.pi * v
+          if index < shape.count { result.pointer[index] = Float(radius * cos(angle)) }
+          if index + 1 < shape.count { result.pointer[index + 1] = Float(radius * sin(angle)) }
+        }
       }
     }
     return result

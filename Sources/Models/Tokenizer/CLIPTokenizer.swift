@@ -76,9 +76,9 @@ public struct CLIPTokenizer: Sendable {
     }
   }
 
-  private static let sizeLimit = 16 << 20
+  static let sizeLimit = 16 << 20
 
-  private static func vocabulary(_ json: JSON, file: String) throws -> [String: Int] {
+  static func vocabulary(_ json: JSON, file: String) throws -> [String: Int] {
     guard case .object(let members) = json else {
       throw LoadingError(file: file, "\(json), wanted an object of tokens and their numbers")
     }
@@ -102,7 +102,7 @@ public struct CLIPTokenizer: Sendable {
   }
 
   /// The pairs of a file that has one on each line, apart from the version on its first.
-  private static func merges(_ bytes: [UInt8], file: String) throws -> [(String, String)] {
+  static func merges(_ bytes: [UInt8], file: String) throws -> [(String, String)] {
     var merges: [(String, String)] = []
     var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     if lines.last?.isEmpty == true { lines.removeLast() }

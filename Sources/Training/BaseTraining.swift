@@ -1,0 +1,283 @@
+// The training of a base from captioned pictures, from nothing to a folder that diffusers opens: autoencoder, latents,
+// then text encoder and denoiser. Each part goes on from what it saved.
+
+import Checkpoints
+import Diffusion
+import Editing
+import Foundation
+import Images
+import Layers
+import Models
+import Tensors
+import Weights
+
+/// One run of a base's training.
+public struct BaseTraining {
+  public var recipe = Recipe()
+  /// Folders of captioned pictures.
+  public var data: [String] = []
+  /// Folders of pictures for the autoencoder alone, whose captions don't count.
+  public var pictures: [String] = []
+  /// Folders of pictures that are only measured on.
+  public var heldOut: [String] = []
+  /// The run's folder; the base comes to be in `base` there.
+  public var folder: String
+  /// A base whose weights, and whose tokenizer, the training begins with.
+  public var origin: String?
+  public var seed: UInt64 = 0
+  public var checkpointInterval: Double?
+  public var isDry = false
+  public var restarts = false
+  public var command = ""
+  public var report: (StageEvent) -> Void = { _ in }
+  public var shouldStop: () -> Bool = { StopSignal.number != nil }
+
+  public init(folder: String) { self.folder = folder }
+
+  private var base: String { "\(folder)/base" }
+
+  /// Trains until the base is complete.
+  /// - Throws: `EditingError`, `StoreError` or `LoadingError`; what was reached is saved then, and the same command goes
+  ///   on from it.
+  public func run() throws {
+    try RunFolder(path: folder).create()
+    let lock = try RunLock(folder: folder)
+    defer { lock.release() }
+    if restarts { try keepPrevious() }
+    let began = Resources.seconds
+    let captioned = try data.map { try CaptionedPictures(folder: $0) }
+    let training = try cache(captioned, "pictures")
+    let held = try heldOut.enumerated().map { index, path in
+      try cache([CaptionedPictures(folder: path)], "held-out-\(index)")
+    }
+    let form = try tokenizerAndForm(training.index.captions)
+    try form.write(to: base)
+    let origin = try origin.map { try SHA256Text.digest(ofFolder: $0) } ?? ""
+
+    let autoencoder = try trainAutoencoder(training, captioned, held, origin: origin)
+    let tokenizer = try CLIPTokenizer(
+      folder: URL(fileURLWithPath: "\(base)/tokenizer", isDirectory: true))
+    let steps = try trainDenoiser(
+      training, held, autoencoder, tokenizer, origin: origin + autoencoder.digest)
+    for problem in training.index.skipped { report(.warning(problem)) }
+    if !training.index.skipped.isEmpty {
+      report(
+        .warning(
+          "\(training.index.skipped.count) of "
+            + "\(training.count + training.index.skipped.count) pictures were skipped"))
+    }
+    report(
+      .finished(
+        StageResult(
+          stage: .denoiserTraining, files: [base], step: steps, steps: steps,
+          seconds: Resources.seconds - began, peakMemory: Resources.peakMemory)))
+  }
+
+  private func keepPrevious() throws {
+    for name in ["autoencoder.h5", "denoiser.h5"] {
+      try AtomicFile.keepPrevious("\(folder)/\(name)")
+    }
+  }
+
+  private func cache(_ folders: [CaptionedPictures], _ name: String) throws -> PictureCache {
+    try PictureCache(folders, size: recipe.size, path: "\(folder)/\(name)", report: report)
+  }
+
+  /// A tokenizer learnt from the captions; that of the base which the training begins with, where there is one.
+  private func tokenizerAndForm(_ captions: [String]) throws -> BaseForm {
+    guard let origin else {
+      return BaseForm(
+        recipe: recipe, tokenizer: BytePairTraining(texts: captions, size: recipe.text.vocabulary))
+    }
+    return BaseForm(
+      recipe: recipe,
+      tokenizer: try BytePairTraining(
+        folder: URL(fileURLWithPath: "\(origin)/tokenizer", isDirectory: true), texts: captions))
+  }
+
+  // MARK: - Autoencoder
+
+  private func trainAutoencoder(
+    _ training: PictureCache, _ captioned: [CaptionedPictures], _ held: [PictureCache],
+    origin: String
+  ) throws -> (model: AutoencoderKL, digest: String) {
+    let weights = URL(fileURLWithPath: "\(base)/vae/diffusion_pytorch_model.safetensors")
+    let configuration = try BaseFolder(URL(fileURLWithPath: base)).autoencoderConfiguration()
+    if recipe.autoencoder.training.steps > 0 {
+      // The pictures of both kinds are mixed by their order.
+      let extra = try pictures.map { try CaptionedPictures(folder: $0) }
+      let all = extra.isEmpty ? training : try cache(captioned + extra, "autoencoder-pictures")
+      let part = AutoencoderTraining(
+        try AutoencoderKL(
+          configuration, try store(origin: self.origin, part: "vae", first: 0)),
+        recipe.autoencoder, pictures: all, seed: seed)
+      let state = TrainingState(
+        path: "\(folder)/autoencoder.h5",
+        identity: .init(
+          part: "autoencoder", recipe: try SettingsJSON.encode(recipe.autoencoder),
+          data: all.index.digest, seed: seed, origin: origin),
+        names: part.model.parameters.map(\.name))
+      let wasComplete = try train(
+        .autoencoderTraining, recipe.autoencoder.training, state, part.optimizer, step: part.step,
+        look: { step in
+          for (index, held) in held.enumerated() {
+            let quality = part.quality(of: held, count: 256)
+            report(
+              .note(
+                "autoencoder, step \(step): \(String(format: "%.2f", quality)) dB on "
+                  + heldOut[index]))
+          }
+        })
+      if !wasComplete || !FileManager.default.fileExists(atPath: weights.path) {
+        try part.optimizer.withAverages {
+          let spread = Latents.spread(of: training, by: part.model, count: 4096)
+          let stored = Dictionary(
+            uniqueKeysWithValues: part.model.parameters.map { ($0.name, $0.storedValue) })
+          try Self.write(
+            Latents.normalize(stored, means: spread.means, deviations: spread.deviations),
+            to: weights)
+        }
+      }
+    } else if let source = self.origin {
+      try Self.copy("\(source)/vae/diffusion_pytorch_model.safetensors", to: weights.path)
+    } else {
+      throw EditingError(
+        .usage, "autoencoder: found 0 steps and no base to begin with, wanted one or the other")
+    }
+    return (
+      try BaseFolder(URL(fileURLWithPath: base)).autoencoder(),
+      try SHA256Text.digest(ofFile: weights.path)
+    )
+  }
+
+  // MARK: - Denoiser
+
+  private func trainDenoiser(
+    _ training: PictureCache, _ held: [PictureCache],
+    _ autoencoder: (model: AutoencoderKL, digest: String), _ tokenizer: CLIPTokenizer,
+    origin: String
+  ) throws -> Int {
+    let folder = try BaseFolder(URL(fileURLWithPath: base))
+    let digest = autoencoder.digest + training.index.digest
+    let latents = try Latents.all(
+      of: training, by: autoencoder.model, digest: digest, folder: "\(self.folder)/latents",
+      report: report)
+    let heldLatents = held.first.map { held in
+      (0..<min(512, held.count)).map { autoencoder.model.latent(of: held.pictures([$0])) }
+    }
+    func tokens(_ captions: [String]) -> [[Int]] { captions.map { tokenizer.encode($0).ids } }
+    let heldCaptions = held.first.map { tokens(Array($0.index.captions.prefix(512))) } ?? []
+    let part = DenoiserTraining(
+      text: try CLIPTextModel(
+        try folder.textConfiguration(),
+        try store(origin: self.origin, part: "text_encoder", first: 1 << 16)),
+      unet: try UNet2DConditionModel(
+        try folder.unetConfiguration(), try store(origin: self.origin, part: "unet", first: 1 << 17)),
+      recipe.denoiser, schedule: try folder.schedule(), latents: latents,
+      captions: tokens(training.index.captions), empty: tokenizer.encode("").ids, seed: seed)
+    let state = TrainingState(
+      path: "\(self.folder)/denoiser.h5",
+      identity: .init(
+        part: "denoiser",
+        recipe: try SettingsJSON.encode(recipe.denoiser) + SettingsJSON.encode(recipe.text),
+        data: training.index.digest, seed: seed, origin: origin),
+      names: part.names)
+    func export() throws {
+      try part.optimizer.withAverages {
+        for (name, parameters) in [
+          ("unet/diffusion_pytorch_model", part.unet.parameters),
+          ("text_encoder/model", part.text.parameters),
+        ] {
+          try Self.write(
+            Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.storedValue) }),
+            to: URL(fileURLWithPath: "\(base)/\(name).safetensors"))
+        }
+      }
+    }
+    let samples = recipe.samples.isEmpty
+      ? Array(training.index.captions.prefix(8)) : recipe.samples
+    let wasComplete = try train(
+      .denoiserTraining, recipe.denoiser.training, state, part.optimizer, step: part.step,
+      look: { step in
+        if let heldLatents, !heldLatents.isEmpty {
+          let loss = part.heldOutLoss(Tensor(concatenating: heldLatents), captions: heldCaptions)
+          report(
+            .note(
+              "denoiser, step \(step): loss \(String(format: "%.4f", loss)) on \(heldOut[0])"))
+        }
+        let latent = try part.samples(tokens(samples), guidanceScale: 2)
+        let decoded = try Picture.pictures(autoencoder.model.image(of: latent))
+        let grid = PictureGrid(pictures: decoded, captions: samples)
+        try AtomicFile.write(grid.render().png(), to: "\(self.folder)/samples.png")
+        report(.wrote(file: "\(self.folder)/samples.png"))
+        try export()
+      })
+    if !wasComplete { try export() }
+    return recipe.denoiser.training.steps
+  }
+
+  // MARK: - What both have in common
+
+  /// Trains a part to its last step.
+  /// - Parameter look: measures and shows what was reached, now and then and at the end, by the number of steps alone.
+  /// - Returns: whether the part was complete already.
+  private func train(
+    _ stage: Stage, _ schedule: Recipe.Schedule, _ state: TrainingState, _ optimizer: Optimizer,
+    step: (Int) -> Float, look: (Int) throws -> Void
+  ) throws -> Bool {
+    let saved = try state.resume(optimizer)
+    if let saved, saved.isComplete {
+      report(.note("\(state.path) is complete"))
+      return true
+    }
+    var losses = saved?.losses ?? []
+    if !losses.isEmpty { report(.note("\(state.path): going on from step \(losses.count)")) }
+    let period = max(1, schedule.steps / 20)
+    let loop = TrainingLoop(
+      stage: stage, steps: schedule.steps, saveInterval: checkpointInterval ?? 300,
+      samplesPerStep: schedule.batch, report: report, shouldStop: shouldStop)
+    let outcome = try loop.run(losses: &losses) { number in
+      if number > 0, number % period == 0 { try look(number) }
+      return step(number)
+    } save: { losses, complete in
+      if complete { try look(losses.count) }
+      try state.save(optimizer, losses: losses, complete: complete)
+      report(.saved(file: state.path, step: losses.count))
+      try drawLosses(losses, stage)
+    }
+    guard outcome == .complete else {
+      throw EditingError(
+        .stopped,
+        "stopped after step \(losses.count) of the \(stage.rawValue), saved in \(state.path); go on "
+          + "with: \(command)")
+    }
+    return false
+  }
+
+  private func drawLosses(_ losses: [Float], _ stage: Stage) throws {
+    let chart = LossChart(losses: losses, title: "\(stage.rawValue): loss by step")
+    try AtomicFile.write(chart.render().png(), to: "\(folder)/\(stage.rawValue)-loss.png")
+  }
+
+  /// Where a network's parameters come from: the base that the training begins with, or random numbers.
+  private func store(origin: String?, part: String, first: Int) throws -> ParameterStore {
+    guard let origin else { return Initialization(seed: seed, first: first).store }
+    let source = try WeightSource(
+      folder: URL(fileURLWithPath: "\(origin)/\(part)", isDirectory: true),
+      fileName: part == "text_encoder" ? .transformers : .diffusers, renames: [])
+    return ParameterStore { try source.tensor($0, $1) }
+  }
+
+  private static func write(_ weights: [String: Tensor], to url: URL) throws {
+    try SafetensorsWriter.write(weights.mapValues(\.shape), to: url, precision: .float16) {
+      weights[$0]!
+    }
+  }
+
+  private static func copy(_ source: String, to target: String) throws {
+    guard let bytes = FileManager.default.contents(atPath: source) else {
+      throw EditingError(.noInput, "\(source): there is no such file, wanted weights")
+    }
+    try AtomicFile.write(Array(bytes), to: target)
+  }
+}
