@@ -146,27 +146,24 @@ enum Winograd {
   /// Bᵀ d B of sixteen channels.
   /// - Parameters:
   ///   - patch: 6x6 pixels, rows `rowStride` apart and columns `columnStride`.
+  ///   - scratch: room for 36 vectors.
   ///   - target: 36 elements, `stride` apart.
   @inline(never)
   private static func transformInput(
     _ patch: UnsafePointer<Float>, rowStride: Int, columnStride: Int, channels: Int,
-    into target: UnsafeMutablePointer<Float>, stride: Int
+    scratch: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: elements) { buffer in
-      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      var channel = 0
-      while channel < channels {
-        for column in 0..<6 {
-          put(
-            input(six(patch + (column &* columnStride &+ channel), rowStride)),
-            scratch + column &* 16, 96)
-        }
-        for row in 0..<6 {
-          put(
-            input(six(scratch + row &* 96, 16)), target + (row &* 6 &* stride &+ channel), stride)
-        }
-        channel &+= 16
+    var channel = 0
+    while channel < channels {
+      for column in 0..<6 {
+        put(
+          input(six(patch + (column &* columnStride &+ channel), rowStride)),
+          scratch + column &* 16, 96)
       }
+      for row in 0..<6 {
+        put(input(six(scratch + row &* 96, 16)), target + (row &* 6 &* stride &+ channel), stride)
+      }
+      channel &+= 16
     }
   }
 
@@ -174,26 +171,21 @@ enum Winograd {
   @inline(never)
   private static func transformOutputGradient(
     _ patch: UnsafePointer<Float>, rowStride: Int, columnStride: Int, channels: Int,
-    into target: UnsafeMutablePointer<Float>, stride: Int
+    scratch: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: elements) { buffer in
-      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      var channel = 0
-      while channel < channels {
-        for column in 0..<4 {
-          let p = patch + (column &* columnStride &+ channel)
-          let y = (
-            load(p), load(p + rowStride), load(p + 2 &* rowStride), load(p + 3 &* rowStride)
-          )
-          put(outputAdjoint(y), scratch + column &* 16, 96)
-        }
-        for row in 0..<6 {
-          let p = UnsafePointer(scratch) + row &* 96
-          let y = (load(p), load(p + 16), load(p + 32), load(p + 48))
-          put(outputAdjoint(y), target + (row &* 6 &* stride &+ channel), stride)
-        }
-        channel &+= 16
+    var channel = 0
+    while channel < channels {
+      for column in 0..<4 {
+        let p = patch + (column &* columnStride &+ channel)
+        let y = (load(p), load(p + rowStride), load(p + 2 &* rowStride), load(p + 3 &* rowStride))
+        put(outputAdjoint(y), scratch + column &* 16, 96)
       }
+      for row in 0..<6 {
+        let p = UnsafePointer(scratch) + row &* 96
+        let y = (load(p), load(p + 16), load(p + 32), load(p + 48))
+        put(outputAdjoint(y), target + (row &* 6 &* stride &+ channel), stride)
+      }
+      channel &+= 16
     }
   }
 
@@ -209,8 +201,11 @@ enum Winograd {
     let channels = x.shape[3]
     let (height, width) = (tiling.height, tiling.width)
     let before = extent == 6 ? 1 : 0
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: extent * extent * channels) { frame in
-      let framed = frame.baseAddress!
+    // One block of memory for all tiles: asking for it tile by tile took a twelfth of a training step.
+    let room = elements + extent * extent * channels / 16
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: room) { buffer in
+      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      let framed = scratch + elements * 16
       for index in range {
         let (image, top, left) = tiling.origin(index)
         let (y, x0) = (top - before, left - before)
@@ -235,12 +230,12 @@ enum Winograd {
         let place = target + (index - range.lowerBound) * channels
         if extent == 6 {
           transformInput(
-            patch, rowStride: rowStride, columnStride: channels, channels: channels, into: place,
-            stride: stride)
+            patch, rowStride: rowStride, columnStride: channels, channels: channels,
+            scratch: scratch, into: place, stride: stride)
         } else {
           transformOutputGradient(
-            patch, rowStride: rowStride, columnStride: channels, channels: channels, into: place,
-            stride: stride)
+            patch, rowStride: rowStride, columnStride: channels, channels: channels,
+            scratch: scratch, into: place, stride: stride)
         }
       }
     }
@@ -483,13 +478,17 @@ enum Winograd {
     let strips = (outputs + width - 1) / width
     let rowBlock = 64
     let blocks = (inputs + rowBlock - 1) / rowBlock
-    Parallel.forEach(strips * blocks) { task in
-      let (strip, block) = (task / blocks, task % blocks)
-      let columns = (strip * width)..<min(outputs, (strip + 1) * width)
-      let rows = (block * rowBlock)..<min(inputs, (block + 1) * rowBlock)
-      let products = StoragePool.shared.storage(
-        count: elements * spread(rows.count * columns.count))
-      for element in 0..<elements {
+    func columns(_ block: Int) -> Range<Int> {
+      let strip = block / blocks
+      return (strip * width)..<min(outputs, (strip + 1) * width)
+    }
+    func rows(_ block: Int) -> Range<Int> {
+      let number = block % blocks
+      return (number * rowBlock)..<min(inputs, (number + 1) * rowBlock)
+    }
+    func multiply(_ block: Int, elements: Range<Int>, into products: UnsafeMutablePointer<Float>) {
+      let (rows, columns) = (rows(block), columns(block))
+      for element in elements {
         PackedOperand(
           RightOperand(
             base: UnsafePointer(right.pointer) + element * spread(count * outputs)
@@ -501,11 +500,33 @@ enum Winograd {
             layout: .columns, offsets: .strided(inputs)),
           rows: rows.count,
           into: ProductTarget(
-            base: products.pointer + element * spread(rows.count * columns.count),
+            base: products + element * spread(rows.count * columns.count),
             offsets: .strided(columns.count)))
       }
-      transformWeightGradient(
-        products.pointer, rows: rows, columns: columns, into: result)
+    }
+    let room = elements * spread(rowBlock * width)
+    let all = strips * blocks
+    if all >= 8 {
+      Parallel.forEach(all) { block in
+        let products = StoragePool.shared.storage(count: room)
+        multiply(block, elements: 0..<elements, into: products.pointer)
+        transformWeightGradient(
+          products.pointer, rows: rows(block), columns: columns(block), into: result)
+      }
+    } else {
+      // Few channels make few blocks, too few for the threads: their elements are shared out too.
+      let products = StoragePool.shared.storage(count: all * room)
+      let groups = 6
+      Parallel.forEach(all * groups) { task in
+        let (block, group) = (task / groups, task % groups)
+        multiply(
+          block, elements: (group * elements / groups)..<((group + 1) * elements / groups),
+          into: products.pointer + block * room)
+      }
+      Parallel.forEach(all) { block in
+        transformWeightGradient(
+          products.pointer + block * room, rows: rows(block), columns: columns(block), into: result)
+      }
     }
     return result
   }

@@ -121,7 +121,7 @@ public struct BaseTraining {
         .autoencoderTraining, recipe.autoencoder.training, state, part.optimizer, step: part.step,
         look: { step in
           for (index, held) in held.enumerated() {
-            let quality = part.quality(of: held, count: 256)
+            let quality = part.quality(of: held, count: 96)
             report(
               .note(
                 "autoencoder, step \(step): \(String(format: "%.2f", quality)) dB on "
@@ -232,7 +232,7 @@ public struct BaseTraining {
     }
     var losses = saved?.losses ?? []
     if !losses.isEmpty { report(.note("\(state.path): going on from step \(losses.count)")) }
-    let period = max(1, schedule.steps / 20)
+    let period = max(1, schedule.steps / 12)
     let loop = TrainingLoop(
       stage: stage, steps: schedule.steps, saveInterval: checkpointInterval ?? 300,
       samplesPerStep: schedule.batch, report: report, shouldStop: shouldStop)
