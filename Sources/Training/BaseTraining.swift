@@ -40,6 +40,7 @@ public struct BaseTraining {
   /// - Throws: `EditingError`, `StoreError` or `LoadingError`; what was reached is saved then, and the same command goes
   ///   on from it.
   public func run() throws {
+    if isDry { return try plan() }
     try RunFolder(path: folder).create()
     let lock = try RunLock(folder: folder)
     defer { lock.release() }
@@ -54,11 +55,13 @@ public struct BaseTraining {
     try form.write(to: base)
     let origin = try origin.map { try SHA256Text.digest(ofFolder: $0) } ?? ""
 
-    let autoencoder = try trainAutoencoder(training, captioned, held, origin: origin)
+    var card = BaseCard(recipe: recipe, pictures: training.count)
+    let autoencoder = try trainAutoencoder(training, captioned, held, origin: origin, &card)
     let tokenizer = try CLIPTokenizer(
       folder: URL(fileURLWithPath: "\(base)/tokenizer", isDirectory: true))
     let steps = try trainDenoiser(
-      training, held, autoencoder, tokenizer, origin: origin + autoencoder.digest)
+      training, held, autoencoder, tokenizer, origin: origin + autoencoder.digest, &card)
+    try AtomicFile.write(Array(card.text.utf8), to: "\(base)/README.md")
     for problem in training.index.skipped { report(.warning(problem)) }
     if !training.index.skipped.isEmpty {
       report(
@@ -71,6 +74,47 @@ public struct BaseTraining {
         StageResult(
           stage: .denoiserTraining, files: [base], step: steps, steps: steps,
           seconds: Resources.seconds - began, peakMemory: Resources.peakMemory)))
+  }
+
+  /// Says how long the parts would take, by a few steps of each on grey pictures, and writes nothing.
+  private func plan() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "base-train-\(getpid())").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let captions = try data.flatMap { try CaptionedPictures(folder: $0).entries.map(\.caption) }
+    let form = try tokenizerAndForm(captions)
+    try form.write(to: folder)
+    let base = try BaseFolder(URL(fileURLWithPath: folder))
+    let grey = PictureCache(grey: 64, size: recipe.size)
+    func plan(_ stage: Stage, _ schedule: Recipe.Schedule, step: (Int) -> Float) {
+      guard schedule.steps > 0 else { return }
+      // The first step takes its memory from the system.
+      _ = step(0)
+      let began = Resources.seconds
+      _ = step(1)
+      _ = step(2)
+      report(
+        .plan(
+          StagePlan(
+            stage: stage, step: 0, steps: schedule.steps,
+            seconds: (Resources.seconds - began) / 2 * Double(schedule.steps),
+            memory: Resources.peakMemory)))
+    }
+    let autoencoder = AutoencoderTraining(
+      try AutoencoderKL(base.autoencoderConfiguration(), Initialization(seed: 0, first: 0).store),
+      recipe.autoencoder, pictures: grey, seed: seed)
+    plan(.autoencoderTraining, recipe.autoencoder.training, step: autoencoder.step)
+    let side = recipe.size / recipe.factor
+    let empty = Array(repeating: form.tokenizer.endID, count: recipe.text.tokens)
+    let denoiser = DenoiserTraining(
+      text: try CLIPTextModel(
+        base.textConfiguration(), Initialization(seed: 0, first: 1 << 16).store),
+      unet: try UNet2DConditionModel(
+        base.unetConfiguration(), Initialization(seed: 0, first: 1 << 17).store),
+      recipe.denoiser, schedule: try base.schedule(),
+      latents: Tensor(zeros: [64, side, side, recipe.autoencoder.latentChannels]),
+      captions: Array(repeating: empty, count: 64), empty: empty, seed: seed)
+    plan(.denoiserTraining, recipe.denoiser.training, step: denoiser.step)
   }
 
   private func keepPrevious() throws {
@@ -99,7 +143,7 @@ public struct BaseTraining {
 
   private func trainAutoencoder(
     _ training: PictureCache, _ captioned: [CaptionedPictures], _ held: [PictureCache],
-    origin: String
+    origin: String, _ card: inout BaseCard
   ) throws -> (model: AutoencoderKL, digest: String) {
     let weights = URL(fileURLWithPath: "\(base)/vae/diffusion_pytorch_model.safetensors")
     let configuration = try BaseFolder(URL(fileURLWithPath: base)).autoencoderConfiguration()
@@ -117,17 +161,18 @@ public struct BaseTraining {
           part: "autoencoder", recipe: try SettingsJSON.encode(recipe.autoencoder),
           data: all.index.digest, seed: seed, origin: origin),
         names: part.model.parameters.map(\.name))
-      let wasComplete = try train(
+      func quality(_ index: Int) -> String {
+        "\(String(format: "%.2f", part.quality(of: held[index], count: 96))) dB on \(heldOut[index])"
+      }
+      let (wasComplete, seconds) = try train(
         .autoencoderTraining, recipe.autoencoder.training, state, part.optimizer, step: part.step,
         look: { step in
-          for (index, held) in held.enumerated() {
-            let quality = part.quality(of: held, count: 96)
-            report(
-              .note(
-                "autoencoder, step \(step): \(String(format: "%.2f", quality)) dB on "
-                  + heldOut[index]))
+          for index in held.indices {
+            report(.note("autoencoder, step \(step): \(quality(index))"))
           }
         })
+      card.autoencoderSeconds = seconds
+      card.figures += held.indices.map { "Autoencoder: \(quality($0))." }
       if !wasComplete || !FileManager.default.fileExists(atPath: weights.path) {
         try part.optimizer.withAverages {
           let spread = Latents.spread(of: training, by: part.model, count: 4096)
@@ -155,7 +200,7 @@ public struct BaseTraining {
   private func trainDenoiser(
     _ training: PictureCache, _ held: [PictureCache],
     _ autoencoder: (model: AutoencoderKL, digest: String), _ tokenizer: CLIPTokenizer,
-    origin: String
+    origin: String, _ card: inout BaseCard
   ) throws -> Int {
     let folder = try BaseFolder(URL(fileURLWithPath: base))
     let digest = autoencoder.digest + training.index.digest
@@ -196,15 +241,15 @@ public struct BaseTraining {
     }
     let samples = recipe.samples.isEmpty
       ? Array(training.index.captions.prefix(8)) : recipe.samples
-    let wasComplete = try train(
+    func heldOutLoss() -> String? {
+      guard let heldLatents, !heldLatents.isEmpty else { return nil }
+      let loss = part.heldOutLoss(Tensor(concatenating: heldLatents), captions: heldCaptions)
+      return "loss \(String(format: "%.4f", loss)) on \(heldOut[0])"
+    }
+    let (wasComplete, seconds) = try train(
       .denoiserTraining, recipe.denoiser.training, state, part.optimizer, step: part.step,
       look: { step in
-        if let heldLatents, !heldLatents.isEmpty {
-          let loss = part.heldOutLoss(Tensor(concatenating: heldLatents), captions: heldCaptions)
-          report(
-            .note(
-              "denoiser, step \(step): loss \(String(format: "%.4f", loss)) on \(heldOut[0])"))
-        }
+        if let loss = heldOutLoss() { report(.note("denoiser, step \(step): \(loss)")) }
         let latent = try part.samples(tokens(samples), guidanceScale: 2)
         let decoded = try Picture.pictures(autoencoder.model.image(of: latent))
         let grid = PictureGrid(pictures: decoded, captions: samples)
@@ -213,6 +258,8 @@ public struct BaseTraining {
         try export()
       })
     if !wasComplete { try export() }
+    card.denoiserSeconds = seconds
+    card.figures += heldOutLoss().map { ["Denoiser: \($0)."] } ?? []
     return recipe.denoiser.training.steps
   }
 
@@ -220,16 +267,17 @@ public struct BaseTraining {
 
   /// Trains a part to its last step.
   /// - Parameter look: measures and shows what was reached, now and then and at the end, by the number of steps alone.
-  /// - Returns: whether the part was complete already.
+  /// - Returns: whether the part was complete already, and how many seconds it took in all.
   private func train(
     _ stage: Stage, _ schedule: Recipe.Schedule, _ state: TrainingState, _ optimizer: Optimizer,
     step: (Int) -> Float, look: (Int) throws -> Void
-  ) throws -> Bool {
+  ) throws -> (wasComplete: Bool, seconds: Double) {
     let saved = try state.resume(optimizer)
     if let saved, saved.isComplete {
       report(.note("\(state.path) is complete"))
-      return true
+      return (true, saved.seconds)
     }
+    let began = Resources.seconds - (saved?.seconds ?? 0)
     var losses = saved?.losses ?? []
     if !losses.isEmpty { report(.note("\(state.path): going on from step \(losses.count)")) }
     let period = max(1, schedule.steps / 12)
@@ -241,7 +289,8 @@ public struct BaseTraining {
       return step(number)
     } save: { losses, complete in
       if complete { try look(losses.count) }
-      try state.save(optimizer, losses: losses, complete: complete)
+      try state.save(
+        optimizer, losses: losses, seconds: Resources.seconds - began, complete: complete)
       report(.saved(file: state.path, step: losses.count))
       try drawLosses(losses, stage)
     }
@@ -251,7 +300,7 @@ public struct BaseTraining {
         "stopped after step \(losses.count) of the \(stage.rawValue), saved in \(state.path); go on "
           + "with: \(command)")
     }
-    return false
+    return (false, Resources.seconds - began)
   }
 
   private func drawLosses(_ losses: [Float], _ stage: Stage) throws {

@@ -54,6 +54,13 @@ final class PictureCache {
     data = try Data(contentsOf: URL(fileURLWithPath: pixels), options: .alwaysMapped)
   }
 
+  /// Grey pictures that were never read, to measure with.
+  init(grey count: Int, size: Int) {
+    index = Index(
+      digest: "", size: size, captions: Array(repeating: "", count: count), skipped: [])
+    data = Data(repeating: 128, count: count * 3 * size * size)
+  }
+
   private static func index(at path: String) -> Index? {
     FileManager.default.contents(atPath: path).flatMap {
       try? JSONDecoder().decode(Index.self, from: $0)

@@ -74,6 +74,8 @@ public struct Recipe: Codable, Equatable, Sendable {
   public var denoiser = Denoiser()
   /// The captions of the grid of samples.
   public var samples: [String] = []
+  /// What the base's card says of its data and their licences.
+  public var about = ""
 
   public init() {}
 }
@@ -84,9 +86,10 @@ extension Recipe {
   public init(contentsOf path: String) throws {
     self.init()
     let top = try SettingsFile(path: path).top(
-      keys: ["size", "autoencoder", "text", "denoiser", "samples"])
+      keys: ["size", "autoencoder", "text", "denoiser", "samples", "about"])
     size = try top.whole("size", .whole(16...1024)) ?? size
     samples = try top.texts("samples", .captions) ?? samples
+    about = try top.text("about", .about) ?? about
     if let part = try top.section("autoencoder", keys: Self.autoencoderKeys + Self.scheduleKeys) {
       autoencoder.channels = try part.wholes("channels", .widths) ?? autoencoder.channels
       autoencoder.latentChannels =
@@ -196,6 +199,12 @@ extension Limit<[Int]> {
   }
   fileprivate static let levels = Limit(wanted: "numbers of levels, counted from 0") {
     $0.allSatisfy { (0..<6).contains($0) }
+  }
+}
+
+extension Limit<String> {
+  fileprivate static let about = Limit(wanted: "text of at most 10000 characters") {
+    $0.count <= 10_000
   }
 }
 

@@ -29,12 +29,14 @@ struct TrainingState {
   let names: [String]
 
   /// Saves what the optimiser holds.
-  func save(_ optimizer: Optimizer, losses: [Float], complete: Bool) throws {
+  /// - Parameter seconds: how long the training has taken so far.
+  func save(_ optimizer: Optimizer, losses: [Float], seconds: Double, complete: Bool) throws {
     var file = StoreFile(
       attributes: [
         "format": .string(Self.format), "format_version": .integer(Int64(Self.formatVersion)),
         "identity": .string(try SettingsJSON.encode(identity)),
         "step": .integer(Int64(losses.count)), "complete": .integer(complete ? 1 : 0),
+        "seconds": .float(seconds),
       ],
       datasets: ["/history/loss": .floats(Tensor(losses, [losses.count]))])
     for (index, parameter) in optimizer.parameters.enumerated() {
@@ -51,9 +53,12 @@ struct TrainingState {
   }
 
   /// Takes up what is saved.
-  /// - Returns: the losses of the steps done, and whether the part is complete; nil where there is no file.
+  /// - Returns: the losses of the steps done, how long they took, and whether the part is complete; nil where there is no
+  ///   file.
   /// - Throws: `StoreError` or `EditingError`, where the file is damaged or of another training.
-  func resume(_ optimizer: Optimizer) throws -> (losses: [Float], isComplete: Bool)? {
+  func resume(_ optimizer: Optimizer) throws -> (
+    losses: [Float], seconds: Double, isComplete: Bool
+  )? {
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     let file = try StoreFile.read(path) { _ in true }
     let found = (try file.string("format"), try file.integer("format_version"))
@@ -84,7 +89,8 @@ struct TrainingState {
       step: step, means: try tensors("optimizer/first_moment"),
       variances: try tensors("optimizer/second_moment"), averages: try tensors("average"))
     return (
-      try file.tensor("/history/loss", shape: [step]).array, try file.integer("complete") == 1
+      try file.tensor("/history/loss", shape: [step]).array, try file.float("seconds"),
+      try file.integer("complete") == 1
     )
   }
 }

@@ -1,0 +1,180 @@
+import Checkpoints
+import Editing
+import Foundation
+import Models
+import TestSupport
+import Testing
+
+@testable import Training
+
+@Suite(.serialized) struct BaseTrainingTests {
+  private let program = BuiltProgram("base-train")
+
+  private func weights(_ run: String) throws -> [String] {
+    try [
+      "vae/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.safetensors",
+      "text_encoder/model.safetensors",
+    ].map { try SHA256Text.digest(ofFile: "\(run)/base/\($0)") }
+  }
+
+  private func arguments(_ data: SmallData, _ run: String, _ recipe: String) -> [String] {
+    [
+      "--data", data.folder.path, "--held-out", data.folder.path, "--run", run, "--recipe", recipe,
+      "--threads", "2",
+    ]
+  }
+
+  @Test func trainsABaseThatOpens() throws {
+    let data = try SmallData()
+    let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let run = "\(data.folder.path)/run"
+    let result = try program.run(arguments(data, run, recipe))
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.output == "\(run)/base\n")
+    let base = try BaseFolder(URL(fileURLWithPath: "\(run)/base"))
+    _ = try base.autoencoder()
+    _ = try base.textEncoder()
+    _ = try base.unet()
+    let tokenizer = try CLIPTokenizer(
+      folder: URL(fileURLWithPath: "\(run)/base/tokenizer", isDirectory: true))
+    // Start, a word each, end, padding.
+    let ids = tokenizer.encode("a photo of a red box").ids
+    #expect(ids.filter { $0 == tokenizer.endID }.count == 1 + (8 - 8))
+    #expect(ids.count == 8)
+    for file in ["samples.png", "autoencoder-loss.png", "denoiser-loss.png", "base/README.md"] {
+      #expect(FileManager.default.fileExists(atPath: "\(run)/\(file)"), "\(file)")
+    }
+    let words = try String(contentsOfFile: "\(run)/base/words.txt", encoding: .utf8)
+    #expect(words == "a\nblue\nbox\ngreen\nof\nphoto\nred\n")
+
+    // Run again, it has nothing to do and changes nothing.
+    let before = try weights(run)
+    let again = try program.run(arguments(data, run, recipe))
+    #expect(again.status == 0)
+    #expect(try weights(run) == before)
+  }
+
+  @Test func goesOnFromASaveToTheSameBits() throws {
+    let data = try SmallData()
+    let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let straight = "\(data.folder.path)/straight"
+    let stopped = "\(data.folder.path)/stopped"
+    #expect(try program.run(arguments(data, straight, recipe)).status == 0)
+
+    // Killed again and again, a little later each time, until it is through.
+    var status: Int32 = -1
+    var runs = 0
+    var kills = 0
+    while status != 0, runs < 60 {
+      let process = try program.start(
+        arguments(data, stopped, recipe) + ["--checkpoint-every", "0"])
+      runs += 1
+      let deadline = Date().addingTimeInterval(0.25 + 0.05 * Double(runs))
+      while process.isRunning, Date() < deadline { usleep(5000) }
+      if process.isRunning {
+        kill(process.processIdentifier, SIGKILL)
+        kills += 1
+      }
+      process.waitUntilExit()
+      status = process.terminationReason == .exit ? process.terminationStatus : -1
+    }
+    #expect(status == 0)
+    #expect(kills > 0, "nothing was killed")
+    #expect(try weights(stopped) == weights(straight))
+  }
+
+  @Test func doesNotDependOnTheThreads() throws {
+    let data = try SmallData()
+    let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let digests = try [1, 3].map { threads in
+      let run = "\(data.folder.path)/run-\(threads)"
+      let result = try program.run([
+        "--data", data.folder.path, "--run", run, "--recipe", recipe, "--threads", "\(threads)",
+      ])
+      #expect(result.status == 0, "\(result.errors)")
+      return try weights(run)
+    }
+    #expect(digests[0] == digests[1])
+  }
+
+  @Test func skipsBadPicturesAndCountsThem() throws {
+    let data = try SmallData()
+    let list = "\(data.folder.path)/metadata.jsonl"
+    let lines = try String(contentsOfFile: list, encoding: .utf8)
+    _ = try data.folder.write("no picture", to: "images/broken.png")
+    _ = try data.folder.write(
+      lines + #"{"file_name": "images/broken.png", "text": "a"}"# + "\n{nonsense\n"
+        + #"{"file_name": "images/missing.png", "text": "b"}"# + "\n", to: "metadata.jsonl")
+    let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let result = try program.run([
+      "--data", data.folder.path, "--run", "\(data.folder.path)/run", "--recipe", recipe, "--quiet",
+    ])
+    #expect(result.status == 0)
+    for name in ["broken.png", "missing.png", "metadata.jsonl:11"] {
+      #expect(result.errors.contains(name), "\(name) in \(result.errors)")
+    }
+    #expect(result.errors.contains("3 of 12 pictures were skipped"), "\(result.errors)")
+  }
+
+  @Test func goesOnFromABase() throws {
+    let data = try SmallData()
+    let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let first = "\(data.folder.path)/first"
+    #expect(try program.run(arguments(data, first, recipe)).status == 0)
+    let kept = try data.folder.write(
+      SmallData.recipe.replacingOccurrences(
+        of: "latent-channels: 4\n  groups: 4\n  steps: 8",
+        with: "latent-channels: 4\n  groups: 4\n  steps: 0"), to: "kept.yaml")
+    let second = "\(data.folder.path)/second"
+    let result = try program.run(
+      arguments(data, second, kept) + ["--from", "\(first)/base"])
+    #expect(result.status == 0, "\(result.errors)")
+    let (before, after) = (try weights(first), try weights(second))
+    #expect(before[0] == after[0], "the autoencoder was to stay")
+    #expect(before[1] != after[1])
+  }
+
+  @Test(arguments: [
+    ("size: 16\nsise: 3\n", Int32(65), "sise"),
+    ("size: 15\n", 65, "multiples of the autoencoder's factor"),
+    ("denoiser: { batch: 5, accumulate: 2 }\n", 65, "equal parts"),
+  ])
+  func refusesBadRecipes(text: String, status: Int32, wanted: String) throws {
+    let data = try SmallData()
+    let recipe = try data.folder.write(text, to: "recipe.yaml")
+    let result = try program.run(arguments(data, "\(data.folder.path)/run", recipe))
+    #expect(result.status == status)
+    #expect(result.errors.contains(wanted), "\(result.errors)")
+    #expect(result.errors.split(separator: "\n").count == 1)
+  }
+
+  @Test func refusesFoldersWithoutAList() throws {
+    let data = try SmallData()
+    let result = try program.run([
+      "--data", "\(data.folder.path)/images", "--run", "\(data.folder.path)/run",
+    ])
+    #expect(result.status == 66)
+    #expect(result.errors.contains("images/metadata.jsonl"))
+  }
+
+  @Test func refusesToGoOnWithAnotherSeed() throws {
+    let data = try SmallData()
+    let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let run = "\(data.folder.path)/run"
+    #expect(try program.run(arguments(data, run, recipe)).status == 0)
+    let result = try program.run(arguments(data, run, recipe) + ["--seed", "7"])
+    #expect(result.status == 65)
+    #expect(result.errors.contains("found seed 0, wanted seed 7"), "\(result.errors)")
+  }
+
+  @Test func aDryRunWritesNothing() throws {
+    let data = try SmallData()
+    let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let run = "\(data.folder.path)/run"
+    let result = try program.run(arguments(data, run, recipe) + ["--dry-run"])
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.output.contains("autoencoder: would do steps 1 to 8"))
+    #expect(result.output.contains("denoiser: would do steps 1 to 8"))
+    #expect(!FileManager.default.fileExists(atPath: run))
+  }
+}
