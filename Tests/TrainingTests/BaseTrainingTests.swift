@@ -136,7 +136,7 @@ import Testing
 
   @Test(arguments: [
     ("size: 16\nsise: 3\n", Int32(65), "sise"),
-    ("size: 15\n", 65, "multiples of the autoencoder's factor"),
+    ("size: 20\n", 65, "multiples of the autoencoder's factor"),
     ("denoiser: { batch: 5, accumulate: 2 }\n", 65, "equal parts"),
   ])
   func refusesBadRecipes(text: String, status: Int32, wanted: String) throws {

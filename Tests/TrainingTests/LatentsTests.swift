@@ -21,8 +21,9 @@ import Testing
       parameter.load(
         Philox(seed: 1, stream: .initialization, step: 77).normal(parameter.storedShape))
     }
+    let data = try SmallData()
     let pictures = try PictureCache(
-      [CaptionedPictures(folder: SmallData().folder.path)], size: 16, path: "\(folder.path)/cache"
+      [CaptionedPictures(folder: data.folder.path)], size: 16, path: "\(folder.path)/cache"
     ) { _ in }
     let spread = Latents.spread(of: pictures, by: model, count: 9)
     let stored = Dictionary(
