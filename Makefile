@@ -16,7 +16,7 @@ PACKAGES := pkg-config libpng-dev libopenblas-dev libhdf5-dev libturbojpeg0-dev 
   libfreetype-dev fonts-dejavu-core
 
 BIN := .build/release
-PROGRAMS := $(addprefix $(BIN)/,embed-optimize model-finetune interpolate-generate model-probe scene-render edit-bench)
+PROGRAMS := $(addprefix $(BIN)/,embed-optimize model-finetune interpolate-generate model-probe scene-render edit-bench base-train)
 SOURCES := Package.swift $(shell find Sources -name '*.swift' -o -name '*.h' -o -name '*.modulemap')
 # Tests are built with other settings, in a folder of their own, so that neither build undoes the other.
 TEST_BUILD := .build-tests
@@ -98,6 +98,27 @@ BASE_DATA ?= $(HOME)/.cache/imagic/base-data
 .PHONY: base-data
 base-data: ## Fetch the photographs that a base is trained on, 260 MB.
 	tools/fetch_base_data.sh "$(BASE_DATA)"
+
+# Where the shipped base is trained: pictures, checkpoints, samples.png and the curves of the losses.
+BASE_RUN ?= .base
+RENDER = $(BIN)/scene-render --data "$(BASE_DATA)"
+
+$(BASE_RUN)/%/metadata.jsonl: | $(PROGRAMS) base-data
+	$(RENDER) --out $(@D) $(RENDERED_$*)
+
+RENDERED_scenes := --count 60000 --seed 1
+RENDERED_held-out := --count 1000 --seed 2 --split held-out
+RENDERED_photographs := --photos --count 22000 --seed 1
+RENDERED_held-out-photographs := --photos --count 500 --seed 2 --split held-out
+
+.PHONY: base
+base: $(foreach set,scenes held-out photographs held-out-photographs,$(BASE_RUN)/$(set)/metadata.jsonl)
+base: ## Train the shipped base again from nothing, in hours; goes on where it was stopped.
+	$(BIN)/base-train --data $(BASE_RUN)/scenes --pictures $(BASE_RUN)/photographs \
+	  --held-out $(BASE_RUN)/held-out --held-out $(BASE_RUN)/held-out-photographs \
+	  --run $(BASE_RUN)/training --recipe scenes/base.yaml $(FLAGS)
+	rm -rf checkpoints/base
+	cp -r $(BASE_RUN)/training/base checkpoints/base
 
 .PHONY: test
 test: packages ## Build and run the tests.

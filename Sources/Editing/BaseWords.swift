@@ -30,7 +30,8 @@ package struct BaseWords: Sendable {
     let words = unknown(in: sentences)
     guard !words.isEmpty else { return nil }
     let list = words.map { "\"\($0)\"" }.joined(separator: ", ")
-    return "the base has never seen \(words.count == 1 ? "the word" : "the words") \(list); it can't "
+    return
+      "the base has never seen \(words.count == 1 ? "the word" : "the words") \(list); it can't "
       + "know what is meant"
   }
 }

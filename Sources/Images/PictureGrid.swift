@@ -49,7 +49,8 @@ public struct PictureGrid: Sendable {
           pictures[index].resized(width: tile.width, height: tile.height), x: left, y: top)
         for (number, line) in lines[index].enumerated() {
           font.draw(
-            line, x: left, baseline: top + tile.height + gap / 2 + font.ascent
+            line, x: left,
+            baseline: top + tile.height + gap / 2 + font.ascent
               + number * font.lineHeight, color: SIMD3(28, 28, 30), into: &sheet)
         }
       }

@@ -79,7 +79,8 @@ public struct BaseTraining {
   /// Says how long the parts would take, by a few steps of each on grey pictures, and writes nothing.
   private func plan() throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
-      "base-train-\(getpid())").path
+      "base-train-\(getpid())"
+    ).path
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let captions = try data.flatMap { try CaptionedPictures(folder: $0).entries.map(\.caption) }
     let form = try tokenizerAndForm(captions)
@@ -217,7 +218,8 @@ public struct BaseTraining {
         try folder.textConfiguration(),
         try store(origin: self.origin, part: "text_encoder", first: 1 << 16)),
       unet: try UNet2DConditionModel(
-        try folder.unetConfiguration(), try store(origin: self.origin, part: "unet", first: 1 << 17)),
+        try folder.unetConfiguration(), try store(origin: self.origin, part: "unet", first: 1 << 17)
+      ),
       recipe.denoiser, schedule: try folder.schedule(), latents: latents,
       captions: tokens(training.index.captions), empty: tokenizer.encode("").ids, seed: seed)
     let state = TrainingState(
@@ -239,7 +241,8 @@ public struct BaseTraining {
         }
       }
     }
-    let samples = recipe.samples.isEmpty
+    let samples =
+      recipe.samples.isEmpty
       ? Array(training.index.captions.prefix(8)) : recipe.samples
     func heldOutLoss() -> String? {
       guard let heldLatents, !heldLatents.isEmpty else { return nil }

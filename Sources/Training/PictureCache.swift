@@ -72,16 +72,20 @@ final class PictureCache {
     _ report: (StageEvent) -> Void
   ) throws -> Index {
     let entries = folders.flatMap(\.entries)
-    report(.note("reading \(entries.count) pictures of \(folders.map(\.folder).joined(separator: ", "))"))
+    report(
+      .note("reading \(entries.count) pictures of \(folders.map(\.folder).joined(separator: ", "))")
+    )
     guard FileManager.default.createFile(atPath: pixels, contents: nil),
       let file = FileHandle(forWritingAtPath: pixels)
     else { throw EditingError(.cannotCreate, "\(pixels): can't be made") }
     defer { try? file.close() }
-    var index = Index(digest: digest, size: size, captions: [], skipped: folders.flatMap(\.problems))
+    var index = Index(
+      digest: digest, size: size, captions: [], skipped: folders.flatMap(\.problems))
     let chunk = 512
     for start in stride(from: 0, to: entries.count, by: chunk) {
       if StopSignal.number != nil {
-        throw EditingError(.stopped, "stopped while the pictures were read; the same command goes on")
+        throw EditingError(
+          .stopped, "stopped while the pictures were read; the same command goes on")
       }
       let part = entries[start..<min(start + chunk, entries.count)]
       let results = Mutex([Result<[UInt8], any Error>?](repeating: nil, count: part.count))
@@ -118,7 +122,8 @@ final class PictureCache {
 
   /// A part of a picture, `height * width * 3` floats in [-1, 1], written to `target`.
   func read(
-    _ number: Int, x: Int, y: Int, side: Int, flipped: Bool, into target: UnsafeMutablePointer<Float>
+    _ number: Int, x: Int, y: Int, side: Int, flipped: Bool,
+    into target: UnsafeMutablePointer<Float>
   ) {
     data.withUnsafeBytes { bytes in
       let picture = bytes.baseAddress! + number * bytesEach

@@ -38,7 +38,8 @@ public struct Recipe: Codable, Equatable, Sendable {
     public var edgeWeight = 0.5
     public var divergenceWeight = 1e-4
     public var training = Schedule(
-      steps: 20_000, batch: 16, learningRate: 1.5e-3, warmUp: 200, weightDecay: 0, averageDecay: 0.999)
+      steps: 20_000, batch: 16, learningRate: 1.5e-3, warmUp: 200, weightDecay: 0,
+      averageDecay: 0.999)
   }
 
   public struct Text: Codable, Equatable, Sendable {
@@ -103,7 +104,9 @@ extension Recipe {
         try part.number("divergence-weight", .weight) ?? autoencoder.divergenceWeight
       try autoencoder.training.apply(part)
     }
-    if let part = try top.section("text", keys: ["width", "layers", "heads", "tokens", "vocabulary"]) {
+    if let part = try top.section(
+      "text", keys: ["width", "layers", "heads", "tokens", "vocabulary"])
+    {
       text.width = try part.whole("width", .whole(8...4096)) ?? text.width
       text.layers = try part.whole("layers", .whole(1...48)) ?? text.layers
       text.heads = try part.whole("heads", .whole(1...64)) ?? text.heads
@@ -151,11 +154,13 @@ extension Recipe {
     let side = size / factor
     let coarsest = 1 << (denoiser.channels.count - 1)
     if size % factor != 0 || autoencoder.crop % factor != 0 || autoencoder.crop > size {
-      return "found pictures of \(size) pixels and crops of \(autoencoder.crop), wanted multiples of "
+      return
+        "found pictures of \(size) pixels and crops of \(autoencoder.crop), wanted multiples of "
         + "the autoencoder's factor of \(factor), the crops not larger than the pictures"
     }
     if side % coarsest != 0 {
-      return "denoiser: found latents of \(side)x\(side), wanted a side that \(coarsest) divides for "
+      return
+        "denoiser: found latents of \(side)x\(side), wanted a side that \(coarsest) divides for "
         + "\(denoiser.channels.count) levels"
     }
     if text.width % text.heads != 0 {
@@ -166,7 +171,8 @@ extension Recipe {
     }
     for schedule in [autoencoder.training, denoiser.training]
     where schedule.batch % schedule.accumulate != 0 {
-      return "found a batch of \(schedule.batch) in \(schedule.accumulate) parts, wanted equal parts"
+      return
+        "found a batch of \(schedule.batch) in \(schedule.accumulate) parts, wanted equal parts"
     }
     return uneven("autoencoder", autoencoder.channels, autoencoder.groups)
       ?? uneven("denoiser", denoiser.channels, denoiser.groups)

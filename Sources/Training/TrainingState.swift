@@ -65,7 +65,8 @@ struct TrainingState {
     guard found == (Self.format, Self.formatVersion) else {
       throw EditingError(
         .badData,
-        "\(path): found the format \(found.0) \(found.1), wanted \(Self.format) \(Self.formatVersion)")
+        "\(path): found the format \(found.0) \(found.1), wanted \(Self.format) \(Self.formatVersion)"
+      )
     }
     let saved = try SettingsJSON.decode(
       Identity.self, from: file.string("identity"), source: path)
@@ -74,7 +75,8 @@ struct TrainingState {
         .map { "found \($0), wanted \($1)" }
       throw EditingError(
         .badData,
-        "\(path): was trained otherwise: \(different.joined(separator: "; ")); --restart begins anew")
+        "\(path): was trained otherwise: \(different.joined(separator: "; ")); --restart begins anew"
+      )
     }
     func tensors(_ group: String) throws -> [Tensor] {
       try zip(names, optimizer.parameters).map { name, parameter in

@@ -26,6 +26,7 @@ import Testing
   }
 
   @Test func wordsAreThoseOfTheTokenizer() {
-    #expect(BytePairTraining.words(of: ["A Fox, twice: FOX!"]) == ["!", ",", ":", "a", "fox", "twice"])
+    #expect(
+      BytePairTraining.words(of: ["A Fox, twice: FOX!"]) == ["!", ",", ":", "a", "fox", "twice"])
   }
 }

@@ -44,7 +44,9 @@ import Testing
       weightDecay: 0.2, clip: 1, decay: 0.6)
     var values: [[Double]] = [[1, -2, 3, 0.5], [0.25, -1]]
     var averages = values
-    var (means, variances) = (values.map { $0.map { _ in 0.0 } }, values.map { $0.map { _ in 0.0 } })
+    var (means, variances) = (
+      values.map { $0.map { _ in 0.0 } }, values.map { $0.map { _ in 0.0 } }
+    )
     for step in 1...5 {
       let gradients: [[Float]] = [
         [0.5, -1, 2, Float(step)], [0.1 * Float(step), -0.3],

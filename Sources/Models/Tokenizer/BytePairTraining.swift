@@ -32,7 +32,9 @@ public struct BytePairTraining: Sendable {
     var counted: [String: Int] = [:]
     for text in texts { counted[text, default: 0] += 1 }
     for (text, count) in counted {
-      for word in WordPattern.words(WordPattern.normalized(text)) { counts[word, default: 0] += count }
+      for word in WordPattern.words(WordPattern.normalized(text)) {
+        counts[word, default: 0] += count
+      }
     }
     words = counts.keys.map { String(decoding: $0, as: UTF8.self) }.sorted()
 
@@ -52,7 +54,9 @@ public struct BytePairTraining: Sendable {
           pairs[Pair(symbols[index], symbols[index + 1]), default: 0] += count
         }
       }
-      guard let best = pairs.max(by: { ($0.value, $1.key) < ($1.value, $0.key) })?.key else { break }
+      guard let best = pairs.max(by: { ($0.value, $1.key) < ($1.value, $0.key) })?.key else {
+        break
+      }
       merges.append((best.left, best.right))
       // Two ways to one token give it one number.
       if known.insert(best.left + best.right).inserted { tokens.append(best.left + best.right) }
