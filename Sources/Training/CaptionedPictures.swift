@@ -24,8 +24,13 @@ public struct CaptionedPictures: Sendable {
   public let digest: String
 
   private struct Line: Decodable {
-    var file_name: String
+    var fileName: String
     var text: String?
+
+    enum CodingKeys: String, CodingKey {
+      case fileName = "file_name"
+      case text
+    }
   }
 
   /// - Throws: `EditingError`, `noInput`, where there is no such folder or no `metadata.jsonl` in it; `badData` where none
@@ -45,13 +50,13 @@ public struct CaptionedPictures: Sendable {
     let decoder = JSONDecoder()
     for (index, line) in data.split(separator: UInt8(ascii: "\n")).enumerated() {
       if line.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }) { continue }
-      guard let entry = try? decoder.decode(Line.self, from: line), !entry.file_name.isEmpty else {
+      guard let entry = try? decoder.decode(Line.self, from: line), !entry.fileName.isEmpty else {
         problems.append("\(list):\(index + 1): found no JSON object with a file_name, skipped")
         continue
       }
       let caption = (entry.text ?? "").split(whereSeparator: \.isWhitespace)
         .joined(separator: " ")
-      entries.append(Entry(path: "\(folder)/\(entry.file_name)", caption: caption))
+      entries.append(Entry(path: "\(folder)/\(entry.fileName)", caption: caption))
     }
     guard !entries.isEmpty else {
       throw EditingError(
