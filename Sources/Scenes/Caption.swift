@@ -9,10 +9,10 @@ extension Scene {
 
   /// "a photo of a red car on a road at sunset on the left".
   func caption(in table: SceneTable, _ parts: CaptionParts = CaptionParts()) -> String {
-    let place = table.places.first { $0.name == self.place }
+    let place = table.place(self.place)
     var words: [String] = ["a photo of"]
     if let subject {
-      let noun = table.nouns.first { $0.name == subject.noun }
+      let noun = table.noun(subject.noun)
       let name = subject.isPair ? noun?.plural ?? subject.noun : subject.noun
       let described = [subject.colour, name].compactMap(\.self).joined(separator: " ")
       words.append(subject.isPair ? "two \(described)" : Self.withArticle(described))

@@ -50,53 +50,77 @@ extension Layer {
     }
   }
 
-  /// Grades the whole picture.
-  /// - Parameter ground: how far down the ground begins, 0 to 1.
-  mutating func grade(_ scene: Scene, ground: Float) {
-    let exposure = mix(0.9, 1.1, scene.exposure)
-    let warmth = mix(-0.035, 0.035, scene.warmth)
-    let contrast = mix(0.92, 1.08, scene.contrast)
-    let balance = SIMD3<Float>(1 + warmth, 1, 1 - warmth) * exposure
-    for y in 0..<height {
-      let down = (Float(y) + 0.5) / Float(height)
-      for x in 0..<width {
-        let index = y * width + x
-        let across = (Float(x) + 0.5) / Float(width)
-        var colour = pixels[index].rgb
-        switch scene.lighting {
-        case .day: break
-        case .night: colour = Self.night(colour, across, down, scene)
-        case .sunset: colour = Self.sunset(colour, down, ground, scene)
-        case .winter: colour = Self.winter(colour)
-        }
-        colour = (colour - 0.5) * contrast + 0.5
-        colour = (colour * balance).clamped(lowerBound: .zero, upperBound: SIMD3(repeating: 1))
-        pixels[index] = SIMD4(colour, 1)
+  /// The mean luma of a picture, 0 to 1.
+  var meanLuma: Float {
+    pixels.reduce(0) { $0 + luma($1.rgb) } / Float(pixels.count)
+  }
+
+  /// By moonlight, makes a dark place lighter and a light one darker, so that none is pitch-dark and none is day.
+  mutating func evenMoonlight(brightness: Float) {
+    let moonlight = min(max(0.45 / max(brightness, 0.01), 0.75), 1.7)
+    for index in pixels.indices { pixels[index] *= SIMD4(moonlight, moonlight, moonlight, 1) }
+  }
+
+  /// Puts the picture, or a part of one at a frame in a picture of `side`, into a scene's light.
+  /// - Parameter horizon: how far down the sky ends, 0 to 1.
+  mutating func grade(_ grading: Grading, at frame: Frame, side: Int, horizon: Float) {
+    for row in 0..<height {
+      let down = (Float(frame.y + row) + 0.5) / Float(side)
+      for column in 0..<width {
+        let across = (Float(frame.x + column) + 0.5) / Float(side)
+        let pixel = pixels[row * width + column]
+        guard pixel.w > 0 else { continue }
+        let colour = grading.graded(pixel.rgb / pixel.w, across, down, horizon)
+        pixels[row * width + column] = SIMD4(colour * pixel.w, pixel.w)
       }
     }
   }
+}
+
+/// What a scene's light makes of colours.
+struct Grading {
+  let scene: Scene
+  private let contrast: Float
+  private let balance: SIMD3<Float>
+
+  init(_ scene: Scene) {
+    self.scene = scene
+    contrast = mix(0.92, 1.08, scene.contrast)
+    let warmth = mix(-0.035, 0.035, scene.warmth)
+    balance = SIMD3<Float>(1 + warmth, 1, 1 - warmth) * mix(0.9, 1.1, scene.exposure)
+  }
+
+  /// The colour of a surface at a place of the picture, each coordinate from 0 to 1.
+  func graded(
+    _ colour: SIMD3<Float>, _ across: Float, _ down: Float, _ horizon: Float
+  ) -> SIMD3<Float> {
+    let lit =
+      switch scene.lighting {
+      case .day: colour
+      case .night: night(colour, across, down)
+      case .sunset: sunset(colour, down, max(horizon, 0.2))
+      case .winter: winter(colour)
+      }
+    let contrasting = (lit - 0.5) * contrast + 0.5
+    return (contrasting * balance).clamped(lowerBound: .zero, upperBound: SIMD3(repeating: 1))
+  }
 
   /// Moonlight: little colour, blue, the sky darkest, and light where the eye goes.
-  private static func night(
-    _ colour: SIMD3<Float>, _ across: Float, _ down: Float, _ scene: Scene
-  ) -> SIMD3<Float> {
+  private func night(_ colour: SIMD3<Float>, _ across: Float, _ down: Float) -> SIMD3<Float> {
     let light = luma(colour)
-    let dull = mix(colour, SIMD3(repeating: light), 0.5)
-    let tint = SIMD3<Float>(0.46, 0.54, 0.82) * mix(0.85, 1.1, scene.exposure)
+    let dull = mix(colour, SIMD3(repeating: light), 0.35)
+    let tint = SIMD3<Float>(0.55, 0.62, 0.88) * mix(0.85, 1.1, scene.exposure)
     let (right, low) = (across - 0.5, down - 0.6)
     let glow = 1 - 0.8 * (right * right + low * low)
     // A bright sky would look like day: what is bright and high up is dimmed most.
     let sky = smoothstep(0.45, 0.05, down) * smoothstep(0.35, 0.8, light)
     let lit = dull * tint * glow * mix(1, 0.4, sky)
     // A little more contrast keeps shapes readable in the dark.
-    return lit * (0.7 + 0.6 * light)
+    return lit * (0.78 + 0.45 * light)
   }
 
   /// The sun low behind: the sky from rose to orange, the ground darker and warm.
-  private static func sunset(
-    _ colour: SIMD3<Float>, _ down: Float, _ ground: Float, _ scene: Scene
-  ) -> SIMD3<Float> {
-    let horizon = max(ground, 0.2)
+  private func sunset(_ colour: SIMD3<Float>, _ down: Float, _ horizon: Float) -> SIMD3<Float> {
     let high = SIMD3<Float>(0.74, 0.5, 0.66)
     let low = SIMD3<Float>(1.16, 0.7, 0.36)
     let near = SIMD3<Float>(0.8, 0.54, 0.4)
@@ -110,7 +134,7 @@ extension Layer {
   }
 
   /// A dull, cold day.
-  private static func winter(_ colour: SIMD3<Float>) -> SIMD3<Float> {
+  private func winter(_ colour: SIMD3<Float>) -> SIMD3<Float> {
     let light = luma(colour)
     return mix(colour, SIMD3(repeating: light), 0.22) * SIMD3<Float>(0.94, 0.99, 1.06)
   }

@@ -6,6 +6,9 @@ extension Scene {
   /// How far down a thing stands whose `down` is 0 and 1, and how far up its photograph's ground must reach beyond.
   private static let nearest: Float = 0.95
   private static let farthest: Float = 0.76
+  /// How much larger than its size a thing is drawn there, where it stands on the ground.
+  private static let nearestScale: Float = 1.08
+  private static let farthestScale: Float = 0.88
   private static let groundMargin: Float = 0.05
   private static let edge: Float = 0.02
 
@@ -20,7 +23,7 @@ extension Scene {
     let ground = photograph.ground * height
     // Where little ground is in the photograph, less of it is shown.
     let enough = (bottom - ground) / (1 - reach)
-    let side = min(most * mix(0.62, 1, crop.size), max(enough, most * 0.4))
+    let side = min(most * mix(0.5, 1, crop.size), max(enough, most * 0.4))
     let lowest = bottom - side
     let highest = min(max(top, ground - reach * side), lowest)
     return Area(
@@ -33,28 +36,25 @@ extension Scene {
   func frames(of sizes: [(width: Int, height: Int)], side: Int) -> [Frame] {
     guard let subject else { return [] }
     let count = Float(side)
-    // Beside another, and at a side, there is less room.
-    let widest: Float =
-      subject.isPair || subject.besideMiddle ? 0.42 : subject.position == .middle ? 0.9 : 0.56
     let tallest: Float = 0.82
     let extents = sizes.map { size -> (width: Float, height: Float) in
       let longer = Float(max(size.width, size.height))
       let width = subject.size * Float(size.width) / longer
       let height = subject.size * Float(size.height) / longer
-      let most: Float = subject.besideMiddle ? 0.3 : widest
-      let shrink = min(1, most / width, tallest / height)
+      let shrink = min(1, subject.widest / width, tallest / height)
       return (width * shrink, height * shrink)
     }
-    let half = (extents.map(\.width).max() ?? 0) / 2
+    let half = (extents.map(\.width).max() ?? 0) / 2 * (subject.isPair ? Self.nearestScale : 1)
     let least = half + Self.edge
     var centers: [Float] = []
     if subject.isPair {
       if subject.besideMiddle {
-        let first = middle
-        let second = mix(
+        // Measured from the edge that is farther away.
+        let isLeft = middle > 0.5
+        let first = isLeft ? 1 - middle : middle
+        let next = mix(
           min(first + 2 * half + Self.edge, 1 - least), 1 - least, subject.secondAcross)
-        centers = [first, subject.secondOnLeft ? 2 * first - second : second]
-        centers[1] = min(max(centers[1], least), 1 - least)
+        centers = [middle, isLeft ? 1 - next : next]
       } else {
         let first = mix(least, max(least, 1 - 3 * half - 2 * Self.edge), subject.across * 0.7)
         let second = mix(
@@ -72,7 +72,7 @@ extension Scene {
     return zip(extents.indices, centers).map { index, center in
       let down = downs[index]
       // What stands nearer is larger.
-      let nearness = subject.stand == .ground ? mix(0.88, 1.08, down) : 1
+      let nearness = subject.stand == .ground ? mix(Self.farthestScale, Self.nearestScale, down) : 1
       let (width, height) = (extents[index].width * nearness, extents[index].height * nearness)
       let bottom: Float =
         subject.stand == .ground

@@ -6,6 +6,15 @@ public struct Scene: Equatable, Sendable {
   /// Where the thing is, across.
   public enum Position: String, CaseIterable, Sendable { case left, middle, right }
 
+  /// How wide a thing may be, as a part of the picture's width.
+  enum Width {
+    static let alone: Float = 0.9
+    static let atASide: Float = 0.56
+    static let ofTwo: Float = 0.42
+    /// Of the first of two that stays in the middle, and of the second, which goes beside it.
+    static let besideMiddle: Float = 0.28
+  }
+
   /// One or two things of a kind.
   public struct Subject: Equatable, Sendable {
     public var noun: String
@@ -21,8 +30,11 @@ public struct Scene: Equatable, Sendable {
     public var across: Float = 0.5
     public var down: Float = 0.5
     public var size: Float = 0.5
+    /// How wide each may be at most.
+    public var widest = Width.alone
     public var stand = Noun.Stand.ground
-    /// Of two, where the second is; `besideMiddle` has the first stay in the middle, small enough for both.
+    /// Of two, where the second is. With `besideMiddle` the first stays in the middle, and the second is where there is
+    /// more room.
     public var secondAcross: Float = 0.5
     public var secondDown: Float = 0.5
     public var secondOnLeft = false

@@ -17,27 +17,60 @@ public struct SceneFolder: Sendable {
     try Self.makeFolder("\(path)/images")
   }
 
+  /// What is written of each scene besides its picture and caption.
+  public struct Extras: Sendable {
+    /// Where the things are.
+    public var masks = false
+    /// The same scene with one thing changed.
+    public var twins = false
+
+    public init(masks: Bool = false, twins: Bool = false) {
+      self.masks = masks
+      self.twins = twins
+    }
+  }
+
   /// Renders the scenes of a stream from the first on.
-  /// - Parameters:
-  ///   - masks: whether to write where the things are.
-  ///   - progress: told how many scenes are done; stops the work by answering false.
+  /// - Parameter progress: told how many scenes are done; stops the work by answering false.
   /// - Returns: whether all were rendered.
   public func write(
-    _ stream: SceneStream, count: Int, renderer: SceneRenderer, masks: Bool,
+    _ stream: SceneStream, count: Int, renderer: SceneRenderer, extras: Extras = Extras(),
     progress: (Int) -> Bool
   ) throws -> Bool {
-    if masks { try Self.makeFolder("\(path)/masks") }
+    if extras.masks { try Self.makeFolder("\(path)/masks") }
+    if extras.twins {
+      try Self.makeFolder("\(path)/twins")
+      try Self.makeFolder("\(path)/twin-masks")
+    }
     return try writeRecords(count, progress) { index, name in
       let scene = stream.scene(index)
-      let rendered = try renderer.render(scene)
-      var record = try self.record(rendered.picture, scene.caption, name)
-      if masks {
-        let mask = try maskPNG(rendered.things, width: renderer.side, height: renderer.side)
-        record.mask = "masks/\(name)"
-        try Self.write(mask, to: "\(path)/masks/\(name)")
+      guard extras.twins, let edit = EditStream(stream).edit(of: scene, index) else {
+        return try write(renderer.render(scene), scene.caption, name, extras)
       }
+      let rendered = try renderer.render(edit)
+      var record = try write(rendered.source, edit.source.caption, name, extras)
+      record.twin = "twins/\(name)"
+      record.twinText = edit.target.caption
+      record.twinMask = "twin-masks/\(name)"
+      record.kind = edit.kind.rawValue
+      try Self.write(rendered.target.picture.fastPNG(), to: "\(path)/twins/\(name)")
+      let mask = try maskPNG(rendered.mask, width: renderer.side, height: renderer.side)
+      try Self.write(mask, to: "\(path)/twin-masks/\(name)")
       return record
     }
+  }
+
+  private func write(
+    _ rendered: RenderedScene, _ text: String, _ name: String, _ extras: Extras
+  ) throws -> Record {
+    var record = try record(rendered.picture, text, name)
+    if extras.masks {
+      let side = rendered.picture.width
+      try Self.write(
+        maskPNG(rendered.things, width: side, height: side), to: "\(path)/masks/\(name)")
+      record.mask = "masks/\(name)"
+    }
+    return record
   }
 
   /// Renders parts of photographs from the first on, with empty captions.
@@ -63,7 +96,7 @@ public struct SceneFolder: Sendable {
       let records = try Self.inParallel(range) { index in
         try body(index, String(format: "%06d.png", index))
       }
-      for record in records { lines += try record.line }
+      for record in records { lines += try Self.json(record) }
       guard progress(range.upperBound) else { return false }
     }
     try Self.write(Array(lines.utf8), to: metadata)
@@ -81,19 +114,25 @@ public struct SceneFolder: Sendable {
     var file: String
     var text: String
     var mask: String?
+    /// The same scene with one thing changed, what that is, and where the two may differ.
+    var twin: String?
+    var twinText: String?
+    var twinMask: String?
+    var kind: String?
 
     enum CodingKeys: String, CodingKey {
       case file = "file_name"
-      case text, mask
+      case text, mask, twin, kind
+      case twinText = "twin_text"
+      case twinMask = "twin_mask"
     }
+  }
 
-    var line: String {
-      get throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
-      }
-    }
+  /// One line of JSON.
+  static func json(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
   }
 
   /// The results of `body` for each index, in order, computed on the program's threads.

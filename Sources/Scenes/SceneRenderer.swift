@@ -13,6 +13,8 @@ public struct RenderedScene: Equatable, Sendable {
 
 /// Makes pictures of scenes from a library of photographs.
 public struct SceneRenderer: Sendable {
+  private static let usualHorizon: Float = 0.55
+
   let library: SceneLibrary
   /// Width and height in pixels.
   public let side: Int
@@ -30,24 +32,32 @@ public struct SceneRenderer: Sendable {
     let ground = (scene.photograph.ground * Float(photograph.height) - area.y) / area.height
     var canvas = Layer(
       photograph, area, width: side, height: side, mirrored: scene.crop.mirrored)
+    if scene.lighting == .night { canvas.evenMoonlight(brightness: canvas.meanLuma) }
     if scene.lighting == .winter { canvas.snow(ground: ground, seed: scene.scatter) }
 
     var shadow = ShadowMap(side: side)
-    var coverage = [Float](repeating: 0, count: side * side)
+    var things: [(layer: Layer, frame: Frame)] = []
     if let subject = scene.subject {
-      let things = try self.things(subject, in: scene)
+      things = try self.things(subject, in: scene)
       if subject.stand == .ground {
         for (layer, frame) in things {
           shadow.add(layer, at: frame, slant: mix(-1, 1, scene.slant))
         }
         canvas.darken(by: shadow, softness: scene.lighting)
       }
-      // What stands farther back is laid down first.
-      for (layer, frame) in things.sorted(by: { $0.1.y + $0.1.height < $1.1.y + $1.1.height }) {
-        canvas.lay(layer, at: frame, coverage: &coverage)
-      }
     }
-    canvas.grade(scene, ground: ground)
+    // Things are put into the light by themselves, so that they look the same wherever the scene is.
+    let grading = Grading(scene)
+    let whole = Frame(x: 0, y: 0, width: side, height: side)
+    canvas.grade(grading, at: whole, side: side, horizon: ground)
+    var coverage = [Float](repeating: 0, count: side * side)
+    // What stands farther back is laid down first.
+    let fromBack = things.sorted { $0.frame.y + $0.frame.height < $1.frame.y + $1.frame.height }
+    for (layer, frame) in fromBack {
+      var lit = layer
+      lit.grade(grading, at: frame, side: side, horizon: Self.usualHorizon)
+      canvas.lay(lit, at: frame, coverage: &coverage)
+    }
     if scene.lighting == .winter { canvas.flakes(seed: scene.scatter) }
     return RenderedScene(
       picture: canvas.picture, things: coverage.map(byte), shadows: shadow.values.map(byte))
@@ -106,7 +116,10 @@ extension Layer {
       for column in 0..<frame.width {
         let x = frame.x + column
         guard x >= 0, x < width else { continue }
-        let pixel = layer.pixels[row * frame.width + column]
+        var pixel = layer.pixels[row * frame.width + column]
+        // What is all but clear is clear, and what is all but opaque is opaque, so that nothing of the place is in it.
+        if pixel.w < 0.005 { continue }
+        if pixel.w > 0.995 { pixel = SIMD4(pixel.rgb / pixel.w, 1) }
         let index = y * width + x
         pixels[index] = pixel + pixels[index] * (1 - pixel.w)
         coverage[index] = pixel.w + coverage[index] * (1 - pixel.w)

@@ -136,7 +136,13 @@ public struct SceneStream: Sendable {
     subject.secondAcross = draws.part()
     subject.secondDown = draws.part()
     subject.secondOnLeft = draws.chance(0.5)
-    subject.besideMiddle = draws.chance(0.4)
+    subject.besideMiddle = isPair && draws.chance(0.4)
+    subject.widest =
+      subject.besideMiddle
+      ? Scene.Width.besideMiddle
+      : isPair
+        ? Scene.Width.ofTwo
+        : subject.position == .middle ? Scene.Width.alone : Scene.Width.atASide
     return subject
   }
 

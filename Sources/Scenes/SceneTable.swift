@@ -134,4 +134,33 @@ public struct SceneTable: Equatable, Sendable {
   public func allPhotographs(_ split: Split) -> [String] {
     places.flatMap { ($0.photographs[split] ?? []).map(\.file) } + (photographs[split] ?? [])
   }
+
+  public func noun(_ name: String) -> Noun? { nouns.first { $0.name == name } }
+
+  public func place(_ name: String) -> Place? { places.first { $0.name == name } }
+
+  /// What of a scene training never sees: files, "noun place" and "colour noun".
+  public func heldOutParts(of scene: Scene) -> [String] {
+    var parts: [String] = []
+    if let place = place(scene.place), place.has(scene.photograph, in: .heldOut) {
+      parts.append(scene.photograph.file)
+    }
+    guard let subject = scene.subject, let noun = noun(subject.noun) else { return parts }
+    parts += subject.cutOuts.filter { noun.has($0, in: .heldOut) }.map(\.file)
+    if noun.heldOutPlaces.contains(scene.place) { parts.append("\(noun.name) \(scene.place)") }
+    if let colour = subject.paint?.name ?? subject.colour, noun.heldOutColours.contains(colour) {
+      parts.append("\(colour) \(noun.name)")
+    }
+    return parts
+  }
+}
+
+extension Noun {
+  func has(_ cutOut: CutOut, in split: Split) -> Bool { cutOuts[split]?.contains(cutOut) ?? false }
+}
+
+extension Place {
+  func has(_ photograph: Photograph, in split: Split) -> Bool {
+    photographs[split]?.contains(photograph) ?? false
+  }
 }

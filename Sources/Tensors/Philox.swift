@@ -33,6 +33,8 @@ public struct Philox: Sendable {
     case scatter = 17
     /// Which parts of photographs are cut out.
     case crops = 18
+    /// What an edit changes of a scene.
+    case edits = 19
     /// The order in which training pictures come.
     case order = 32
     /// Where training pictures are cropped.

@@ -48,6 +48,18 @@ extension Split: ExpressibleByArgument {}
   @Flag(help: "Also write where the things are, white on black.")
   var masks = false
 
+  @Flag(help: "Also write each scene with one thing changed, and where the two may differ.")
+  var twins = false
+
+  @Flag(
+    help:
+      "Edits of scenes that training never sees instead, each with its truth, to measure a base by."
+  )
+  var cases = false
+
+  @Option(name: .customLong("per-kind"), help: "How many cases of each kind of edit.")
+  var perKind = 40
+
   @Option(help: ArgumentHelp("How many threads work; all processors where not given."))
   var threads: Int?
 
@@ -60,7 +72,12 @@ extension Split: ExpressibleByArgument {}
     try check(threads, .threads, "--threads")
     try check(seed, .seed, "--seed")
     try check(size, .pictureSide, "--size")
-    if photos && masks { throw ValidationError("--masks: found with --photos, wanted with scenes") }
+    if photos && (masks || twins || cases) || cases && (masks || twins) {
+      throw ValidationError("--photos and --cases go with none of --masks, --twins and each other")
+    }
+    guard (1...1000).contains(perKind) else {
+      throw ValidationError("--per-kind: found \(perKind), wanted a whole number from 1 to 1000")
+    }
     guard (1...10_000_000).contains(count) else {
       throw ValidationError("--count: found \(count), wanted a whole number from 1 to 10000000")
     }
@@ -85,29 +102,36 @@ extension Split: ExpressibleByArgument {}
     let library = SceneLibrary(folder: (data as NSString).expandingTildeInPath, side: size)
     let renderer = SceneRenderer(library: library, side: size)
     let table = try SceneTable(contentsOf: table)
-    let folder = try SceneFolder(path: out)
     let start = Resources.seconds
     var shown = start
     func progress(_ done: Int) -> Bool {
       let now = Resources.seconds
-      if now - shown >= 10 || done == count {
+      if now - shown >= 10 || done == pictures {
         shown = now
         let rate = Double(done) / max(now - start, 0.001)
-        console.note("\(done) of \(count) pictures, \(String(format: "%.0f", rate)) a second")
+        console.note("\(done) of \(pictures) pictures, \(String(format: "%.0f", rate)) a second")
       }
       return StopSignal.number == nil
     }
-    let isWhole =
-      photos
-      ? try folder.write(
+    let isWhole: Bool
+    if cases {
+      let stream = EditStream(SceneStream(table: table, seed: seed, split: .heldOut))
+      isWhole = try CaseFolder(path: out).write(
+        stream, perKind: perKind, renderer: renderer, progress: progress)
+    } else if photos {
+      isWhole = try SceneFolder(path: out).write(
         PhotographStream(table: table, seed: seed, split: split), count: count, renderer: renderer,
         progress: progress)
-      : try folder.write(
+    } else {
+      isWhole = try SceneFolder(path: out).write(
         SceneStream(table: table, seed: seed, split: split), count: count, renderer: renderer,
-        masks: masks, progress: progress)
+        extras: SceneFolder.Extras(masks: masks, twins: twins), progress: progress)
+    }
     guard isWhole else {
       throw EditingError(.stopped, "stopped; run again to render from the start")
     }
-    console.result("\(out)/metadata.jsonl")
+    console.result(cases ? out : "\(out)/metadata.jsonl")
   }
+
+  private var pictures: Int { cases ? EditKind.allCases.count * perKind : count }
 }

@@ -23,7 +23,7 @@ import Testing
       let centers = frames.map { Float($0.x) + Float($0.width) / 2 }
       if frames.count == 2 {
         let gap = abs(centers[0] - centers[1]) - Float(frames[0].width + frames[1].width) / 2
-        #expect(gap > -6, "\(index): \(frames)")
+        #expect(gap > -2, "\(index): \(frames)")
         continue
       }
       switch subject.position {

@@ -11,7 +11,7 @@ import Testing
     let stream = SceneStream(table: try SmallWorld.table(), seed: 8, split: .train)
     let renderer = SceneRenderer(library: SmallWorld.library(side: 32), side: 32)
     return try SceneFolder(path: path).write(
-      stream, count: count, renderer: renderer, masks: masks
+      stream, count: count, renderer: renderer, extras: SceneFolder.Extras(masks: masks)
     ) { _ in true }
   }
 
@@ -37,6 +37,32 @@ import Testing
     }
   }
 
+  @Test func twinsGoWithTheirScenes() throws {
+    let folder = try TemporaryFolder()
+    let stream = SceneStream(table: try SmallWorld.table(), seed: 8, split: .train)
+    let renderer = SceneRenderer(library: SmallWorld.library(side: 32), side: 32)
+    let isWhole = try SceneFolder(path: folder.path).write(
+      stream, count: 8, renderer: renderer, extras: SceneFolder.Extras(twins: true)
+    ) { _ in true }
+    #expect(isWhole)
+    let lines = try String(contentsOfFile: "\(folder.path)/metadata.jsonl", encoding: .utf8)
+      .split(separator: "\n")
+    for (index, line) in lines.enumerated() {
+      let record = try #require(
+        JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String])
+      let edit = try #require(EditStream(stream).edit(of: stream.scene(index), index))
+      let rendered = try renderer.render(edit)
+      #expect(record["text"] == edit.source.caption && record["twin_text"] == edit.target.caption)
+      #expect(record["kind"] == edit.kind.rawValue)
+      let twin = try #require(record["twin"])
+      #expect(try Picture(contentsOf: "\(folder.path)/\(twin)") == rendered.target.picture)
+      let mask = try #require(record["twin_mask"])
+      #expect(
+        try Picture(contentsOf: "\(folder.path)/\(mask)").pixels
+          == rendered.mask.flatMap { [$0, $0, $0] })
+    }
+  }
+
   @Test func threadsDoNotMatter() throws {
     let before = Parallel.threads
     defer { Parallel.setThreads(before) }
@@ -58,7 +84,7 @@ import Testing
     let stream = SceneStream(table: try SmallWorld.table(), seed: 8, split: .train)
     let renderer = SceneRenderer(library: SmallWorld.library(side: 32), side: 32)
     let isWhole = try SceneFolder(path: folder.path).write(
-      stream, count: 3, renderer: renderer, masks: false
+      stream, count: 3, renderer: renderer, extras: SceneFolder.Extras()
     ) { _ in false }
     #expect(!isWhole)
     #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/metadata.jsonl"))

@@ -1,0 +1,166 @@
+// Two scenes that differ in one thing, with a caption for each: what an edit starts from, and what it should come to.
+
+import Tensors
+
+/// What of a scene is changed.
+public enum EditKind: String, CaseIterable, Sendable {
+  case colour, background, lighting, object, number, position
+}
+
+/// A scene, and the same scene with one thing changed.
+public struct Edit: Equatable, Sendable {
+  public var kind: EditKind
+  public var source: Scene
+  public var target: Scene
+}
+
+/// Draws changes of scenes.
+struct EditDraw {
+  let table: SceneTable
+  /// Which cut-outs and photographs may come in.
+  let splits: [Split]
+
+  /// The scene with one thing changed, both with captions that leave nothing out; nil where the scene has nothing of the
+  /// kind to change. The source may be drawn a little differently, to leave room for the change.
+  func edit(_ kind: EditKind, of scene: Scene, _ draws: inout Draws) -> Edit? {
+    var edit = Edit(kind: kind, source: scene, target: scene)
+    let isDrawn =
+      switch kind {
+      case .colour: changeColour(&edit, &draws)
+      case .background: changeBackground(&edit, &draws)
+      case .lighting: changeLighting(&edit, &draws)
+      case .object: changeObject(&edit, &draws)
+      case .number: changeNumber(&edit, &draws)
+      case .position: changePosition(&edit, &draws)
+      }
+    guard isDrawn else { return nil }
+    edit.source.caption = edit.source.caption(in: table)
+    edit.target.caption = edit.target.caption(in: table)
+    return edit.source.caption == edit.target.caption ? nil : edit
+  }
+
+  private func changeColour(_ edit: inout Edit, _ draws: inout Draws) -> Bool {
+    guard let subject = edit.source.subject, let noun = table.noun(subject.noun),
+      noun.isRecolourable
+    else { return false }
+    let own = Set(subject.cutOuts.map(\.colour))
+    // A caption that names the colour where there is a name for it.
+    if subject.paint == nil, own.count == 1 {
+      edit.source.subject?.colour = subject.cutOuts[0].colour
+    }
+    let others = table.colours.filter { $0.name != subject.colour && !own.contains($0.name) }
+    guard !others.isEmpty else { return false }
+    let colour = draws.one(of: others)
+    edit.target.subject?.paint = colour
+    edit.target.subject?.colour = colour.name
+    return true
+  }
+
+  private func changeBackground(_ edit: inout Edit, _ draws: inout Draws) -> Bool {
+    guard edit.source.subject != nil else { return false }
+    let places = table.places.filter {
+      $0.name != edit.source.place && $0.lightings.contains(edit.source.lighting)
+    }
+    guard !places.isEmpty else { return false }
+    let place = draws.one(of: places)
+    let photographs = splits.compactMap { place.photographs[$0] }.filter { !$0.isEmpty }
+    edit.target.place = place.name
+    edit.target.photograph = draws.one(of: draws.one(of: photographs))
+    edit.target.crop.mirrored = edit.source.crop.mirrored && edit.target.photograph.flips
+    return true
+  }
+
+  private func changeLighting(_ edit: inout Edit, _ draws: inout Draws) -> Bool {
+    let others = table.place(edit.source.place)?.lightings.filter { $0 != edit.source.lighting }
+    guard let others, !others.isEmpty else { return false }
+    edit.target.lighting = draws.one(of: others)
+    return true
+  }
+
+  private func changeObject(_ edit: inout Edit, _ draws: inout Draws) -> Bool {
+    guard var subject = edit.source.subject else { return false }
+    let nouns = table.nouns.filter {
+      $0.name != subject.noun && $0.stand == subject.stand && $0.weight > 0
+    }
+    guard !nouns.isEmpty else { return false }
+    let noun = draws.one(of: nouns)
+    let choices = splits.compactMap { noun.cutOuts[$0] }.filter { !$0.isEmpty }
+    let cutOuts = draws.one(of: choices)
+    subject.noun = noun.name
+    subject.cutOuts = subject.cutOuts.map { _ in draws.one(of: cutOuts) }
+    subject.mirrored = zip(subject.mirrored, subject.cutOuts).map { $0 && $1.flips }
+    subject.size = noun.size
+    subject.paint = nil
+    subject.colour = nil
+    edit.target.subject = subject
+    return true
+  }
+
+  /// Two of one, of which the first stays where it is; or the other way.
+  private func changeNumber(_ edit: inout Edit, _ draws: inout Draws) -> Bool {
+    guard var subject = edit.source.subject else { return false }
+    subject.position = .middle
+    subject.besideMiddle = true
+    subject.widest = Scene.Width.besideMiddle
+    subject.cutOuts = [subject.cutOuts[0]]
+    subject.mirrored = [subject.mirrored[0]]
+    var pair = subject
+    pair.cutOuts += subject.cutOuts
+    pair.mirrored.append(draws.chance(0.5) && subject.cutOuts[0].flips)
+    let grows = draws.chance(0.5)
+    edit.source.subject = grows ? subject : pair
+    edit.target.subject = grows ? pair : subject
+    return true
+  }
+
+  private func changePosition(_ edit: inout Edit, _ draws: inout Draws) -> Bool {
+    guard let subject = edit.source.subject, !subject.isPair else { return false }
+    // Narrow enough that it moves by about its width.
+    edit.source.subject?.widest = Scene.Width.ofTwo
+    edit.target.subject?.widest = Scene.Width.ofTwo
+    let others = Scene.Position.allCases.filter { $0 != subject.position }
+    edit.target.subject?.position = draws.one(of: others)
+    return true
+  }
+}
+
+/// Edits without end, each a function of the table, the seed, the split and its index alone.
+public struct EditStream: Sendable {
+  /// How often another scene is tried where one has nothing to change.
+  private static let attempts = 256
+
+  public let scenes: SceneStream
+
+  public init(_ scenes: SceneStream) { self.scenes = scenes }
+
+  /// The edit of a scene of the stream; of any kind that it has something of.
+  public func edit(of scene: Scene, _ index: Int) -> Edit? {
+    var draws = Draws(seed: scenes.seed, stream: .edits, step: index)
+    for _ in 0..<Self.attempts {
+      if let edit = attempt(draws.one(of: EditKind.allCases), scene, &draws) { return edit }
+    }
+    return nil
+  }
+
+  /// An edit of a kind, of the first scene that has something of it.
+  public func edit(_ kind: EditKind, _ index: Int) -> Edit? {
+    let place = (EditKind.allCases.firstIndex(of: kind) ?? 0) << 24 + index
+    var draws = Draws(seed: scenes.seed, stream: .edits, step: place)
+    for _ in 0..<Self.attempts {
+      let scene = scenes.scene(Int(draws.word() >> 1))
+      if let edit = attempt(kind, scene, &draws) { return edit }
+    }
+    return nil
+  }
+
+  /// In training, neither scene has anything held out; else both have, so that neither was ever trained on.
+  private func attempt(_ kind: EditKind, _ scene: Scene, _ draws: inout Draws) -> Edit? {
+    let isTraining = scenes.split == .train
+    let draw = EditDraw(table: scenes.table, splits: isTraining ? [.train] : Split.allCases)
+    guard let edit = draw.edit(kind, of: scene, &draws) else { return nil }
+    let isFit = [edit.source, edit.target].allSatisfy {
+      scenes.table.heldOutParts(of: $0).isEmpty == isTraining
+    }
+    return isFit ? edit : nil
+  }
+}
