@@ -7,10 +7,10 @@ extension Scene {
   private static let nearest: Float = 0.95
   private static let farthest: Float = 0.76
   /// How much larger than its size a thing is drawn there, where it stands on the ground.
-  private static let nearestScale: Float = 1.08
+  fileprivate static let nearestScale: Float = 1.08
   private static let farthestScale: Float = 0.88
   private static let groundMargin: Float = 0.05
-  private static let edge: Float = 0.02
+  fileprivate static let edge: Float = 0.02
 
   /// The part of the photograph that is shown: a square in its box, whose ground reaches up to where the things stand.
   func area(of picture: TransparentPicture) -> Area {
@@ -44,30 +44,7 @@ extension Scene {
       let shrink = min(1, subject.widest / width, tallest / height)
       return (width * shrink, height * shrink)
     }
-    let half = (extents.map(\.width).max() ?? 0) / 2 * (subject.isPair ? Self.nearestScale : 1)
-    let least = half + Self.edge
-    var centers: [Float] = []
-    if subject.isPair {
-      if subject.besideMiddle {
-        // Measured from the edge that is farther away.
-        let isLeft = middle > 0.5
-        let first = isLeft ? 1 - middle : middle
-        let next = mix(
-          min(first + 2 * half + Self.edge, 1 - least), 1 - least, subject.secondAcross)
-        centers = [middle, isLeft ? 1 - next : next]
-      } else {
-        let first = mix(least, max(least, 1 - 3 * half - 2 * Self.edge), subject.across * 0.7)
-        let second = mix(
-          min(first + 2 * half + Self.edge, 1 - least), 1 - least, subject.secondAcross)
-        centers = subject.secondOnLeft ? [1 - first, 1 - second] : [first, second]
-      }
-    } else {
-      switch subject.position {
-      case .middle: centers = [middle]
-      case .left: centers = [mix(least, max(least, 0.3), subject.across)]
-      case .right: centers = [1 - mix(least, max(least, 0.3), subject.across)]
-      }
-    }
+    let centers = subject.centers(widest: extents.map(\.width).max() ?? 0)
     let downs = [subject.down, min(max(subject.down + 0.3 * (subject.secondDown - 0.5), 0), 1)]
     return zip(extents.indices, centers).map { index, center in
       let down = downs[index]
@@ -83,8 +60,35 @@ extension Scene {
         y: Int((bottom * count).rounded()) - rows, width: columns, height: rows)
     }
   }
+}
 
-  private var middle: Float { mix(0.43, 0.57, subject?.across ?? 0.5) }
+extension Scene.Subject {
+  /// Where the middles of the things are, across, so that none stands out of the picture and two stand apart.
+  /// - Parameter widest: the width of the wider one.
+  fileprivate func centers(widest: Float) -> [Float] {
+    let middle = mix(0.43, 0.57, across)
+    let half = widest / 2 * (isPair ? Scene.nearestScale : 1)
+    let least = half + Scene.edge
+    /// Where the second is, for a first that is nearer to the left edge.
+    func second(after first: Float) -> Float {
+      mix(min(first + 2 * half + Scene.edge, 1 - least), 1 - least, secondAcross)
+    }
+    if isPair && besideMiddle {
+      // Where there is more room.
+      return middle > 0.5
+        ? [middle, 1 - second(after: 1 - middle)] : [middle, second(after: middle)]
+    }
+    if isPair {
+      let first = mix(least, max(least, 1 - 3 * half - 2 * Scene.edge), across * 0.7)
+      let both = [first, second(after: first)]
+      return secondOnLeft ? both.map { 1 - $0 } : both
+    }
+    switch position {
+    case .middle: return [middle]
+    case .left: return [mix(least, max(least, 0.3), across)]
+    case .right: return [1 - mix(least, max(least, 0.3), across)]
+    }
+  }
 }
 
 /// A rectangle of whole pixels, which may stand out of the picture.

@@ -12,7 +12,7 @@ public final class SceneLibrary: Sendable {
   }
 
   private struct Content {
-    /// As they were read; only those that were given.
+    /// Given instead of files.
     var pictures: [String: TransparentPicture] = [:]
     var photographs: [String: TransparentPicture] = [:]
     var cutOuts: [String: LoadedCutOut] = [:]
@@ -28,15 +28,13 @@ public final class SceneLibrary: Sendable {
   /// - Parameters:
   ///   - folder: where `make base-data` has put the packages' files.
   ///   - side: of the pictures to be rendered.
-  public init(folder: String, side: Int) {
-    self.folder = folder
-    photographHeight = max(360, side * 3)
-    cutOutSide = max(192, side * 2)
+  public convenience init(folder: String, side: Int) {
+    self.init(folder: folder, side: side, pictures: [:])
   }
 
-  /// A library of pictures by the names of their files, which reads none.
-  init(_ pictures: [String: TransparentPicture], side: Int) {
-    self.folder = "/nonexistent"
+  /// - Parameter pictures: what stands for the files of these names.
+  init(folder: String, side: Int, pictures: [String: TransparentPicture]) {
+    self.folder = folder
     photographHeight = max(360, side * 3)
     cutOutSide = max(192, side * 2)
     content.withLock { $0.pictures = pictures }

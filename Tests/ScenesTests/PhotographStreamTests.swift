@@ -48,8 +48,8 @@ import Testing
 
   /// A part of an even photograph is even, whatever part it is, and a cut-out in the studio has its colour.
   @Test func partsLieInThePhotograph() throws {
-    let even = SceneLibrary(
-      ["even.png": SmallWorld.slope(1, 1, 90).resized(width: 70, height: 50)], side: 24)
+    let picture = SmallWorld.slope(1, 1, 90).resized(width: 70, height: 50)
+    let even = SceneLibrary(folder: "/nonexistent", side: 24, pictures: ["even.png": picture])
     let renderer = SceneRenderer(library: even, side: 24)
     for place in [Float(0), 0.3, 0.999] {
       let source = PhotographStream.Source.part(

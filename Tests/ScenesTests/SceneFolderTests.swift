@@ -100,5 +100,7 @@ import Testing
     #expect(noData.status == 66 && noData.errors.contains(folder.path))
     let noCount = try program.run(["--out", folder.path, "--count", "0"])
     #expect(noCount.status == 64 && noCount.errors.contains("--count: found 0"))
+    let both = try program.run(["--out", folder.path, "--cases", "--photos"])
+    #expect(both.status == 64 && both.errors.contains("--photos and --cases go with none of"))
   }
 }

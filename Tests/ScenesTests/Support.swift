@@ -53,8 +53,8 @@ enum SmallWorld {
       "hill.png": slope(120, 72, 10), "one.webp": slope(64, 48, 200),
       "two.webp": slope(50, 50, 120), "three.jpg": slope(40, 80, 160),
     ]
-    return SceneLibrary(
-      Dictionary(uniqueKeysWithValues: pictures.map { ("photographs/\($0)", $1) }), side: side)
+    let files = Dictionary(uniqueKeysWithValues: pictures.map { ("photographs/\($0)", $1) })
+    return SceneLibrary(folder: "/nonexistent", side: side, pictures: files)
   }
 
   /// An ellipse that is lighter above than below, on nothing.
