@@ -159,7 +159,7 @@ public struct BaseTraining {
       let state = TrainingState(
         path: "\(folder)/autoencoder.h5",
         identity: .init(
-          part: "autoencoder", recipe: try SettingsJSON.encode(recipe.autoencoder),
+          part: "autoencoder", recipe: try SettingsJSON.encode(recipe.autoencoder.withoutSteps),
           data: all.index.digest, seed: seed, origin: origin),
         names: part.model.parameters.map(\.name))
       func quality(_ index: Int) -> String {
@@ -226,7 +226,8 @@ public struct BaseTraining {
       path: "\(self.folder)/denoiser.h5",
       identity: .init(
         part: "denoiser",
-        recipe: try SettingsJSON.encode(recipe.denoiser) + SettingsJSON.encode(recipe.text),
+        recipe: try SettingsJSON.encode(recipe.denoiser.withoutSteps)
+          + SettingsJSON.encode(recipe.text),
         data: training.index.digest, seed: seed, origin: origin),
       names: part.names)
     func export() throws {
@@ -276,7 +277,7 @@ public struct BaseTraining {
     step: (Int) -> Float, look: (Int) throws -> Void
   ) throws -> (wasComplete: Bool, seconds: Double) {
     let saved = try state.resume(optimizer)
-    if let saved, saved.isComplete {
+    if let saved, saved.isComplete, saved.losses.count >= schedule.steps {
       report(.note("\(state.path) is complete"))
       return (true, saved.seconds)
     }

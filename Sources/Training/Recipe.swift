@@ -179,6 +179,26 @@ extension Recipe {
   }
 }
 
+// How long a training is to be may change while it goes on: the rate follows the new course from there.
+
+extension Recipe.Autoencoder {
+  /// What has to stay the same for a training to go on.
+  var withoutSteps: Self {
+    var same = self
+    same.training.steps = 0
+    return same
+  }
+}
+
+extension Recipe.Denoiser {
+  /// What has to stay the same for a training to go on.
+  var withoutSteps: Self {
+    var same = self
+    same.training.steps = 0
+    return same
+  }
+}
+
 extension Recipe.Schedule {
   fileprivate mutating func apply(_ part: SettingsMapping) throws {
     steps = try part.whole("steps", .whole(0...100_000_000)) ?? steps
