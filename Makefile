@@ -134,7 +134,7 @@ format: ## Write the sources as lint wants them.
 
 .PHONY: parity
 parity: build ## Compare with PyTorch on bases made on the spot, up to Stable Diffusion 1.5's size.
-	python=$$(tools/setup_venv.sh) && "$$python" tools/parity.py
+	python=$$(tools/setup_venv.sh) && "$$python" tools/parity.py && "$$python" tools/picture_parity.py
 
 # What the benches write, a JSON object a line; bench-tables makes BENCHMARKS.md's tables of it.
 RESULTS := .bench
