@@ -24,6 +24,8 @@ public struct BaseTraining {
   public var folder: String
   /// A base whose weights, and whose tokenizer, the training begins with.
   public var origin: String?
+  /// A base whose autoencoder is taken over as it is, instead of training one.
+  public var autoencoder: String?
   public var seed: UInt64 = 0
   public var checkpointInterval: Double?
   public var isDry = false
@@ -148,7 +150,9 @@ public struct BaseTraining {
   ) throws -> (model: AutoencoderKL, digest: String) {
     let weights = URL(fileURLWithPath: "\(base)/vae/diffusion_pytorch_model.safetensors")
     let configuration = try BaseFolder(URL(fileURLWithPath: base)).autoencoderConfiguration()
-    if recipe.autoencoder.training.steps > 0 {
+    if let source = autoencoder {
+      try takeOver(autoencoder: source, configuration, weights: weights.path)
+    } else if recipe.autoencoder.training.steps > 0 {
       // The pictures of both kinds are mixed by their order.
       let extra = try pictures.map { try CaptionedPictures(folder: $0) }
       let all = extra.isEmpty ? training : try cache(captioned + extra, "autoencoder-pictures")
@@ -185,7 +189,7 @@ public struct BaseTraining {
         }
       }
     } else if let source = self.origin {
-      try Self.copy("\(source)/vae/diffusion_pytorch_model.safetensors", to: weights.path)
+      try takeOver(autoencoder: source, configuration, weights: weights.path)
     } else {
       throw EditingError(
         .usage, "autoencoder: found 0 steps and no base to begin with, wanted one or the other")
@@ -194,6 +198,24 @@ public struct BaseTraining {
       try BaseFolder(URL(fileURLWithPath: base)).autoencoder(),
       try SHA256Text.digest(ofFile: weights.path)
     )
+  }
+
+  /// Copies the autoencoder of a base, whose form has to be the recipe's: what differs may be the scale of its latents.
+  private func takeOver(
+    autoencoder source: String, _ form: AutoencoderConfiguration, weights: String
+  ) throws {
+    let file = "vae/config.json"
+    var found = try AutoencoderConfiguration(
+      contentsOf: URL(fileURLWithPath: "\(source)/\(file)"))
+    found.scalingFactor = form.scalingFactor
+    guard found == form else {
+      throw EditingError(
+        .badData,
+        "\(source)/\(file): found an autoencoder of another form than the recipe's, wanted the same "
+          + "channels, layers, groups and size")
+    }
+    try Self.copy("\(source)/\(file)", to: "\(base)/\(file)")
+    try Self.copy("\(source)/vae/diffusion_pytorch_model.safetensors", to: weights)
   }
 
   // MARK: - Denoiser

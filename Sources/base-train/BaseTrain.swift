@@ -48,6 +48,12 @@ import Training
     help: ArgumentHelp("A base of the same form whose weights to begin with.", valueName: "folder"))
   var from: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "A base, or a folder with its vae alone, whose autoencoder to take over instead of training one.",
+      valueName: "folder"))
+  var autoencoder: String?
+
   @Option(help: "The seed of all that is drawn.")
   var seed: UInt64 = 0
 
@@ -58,6 +64,7 @@ import Training
     try check(run, .path, "--run")
     try check(recipe, .path, "--recipe")
     try check(from, .path, "--from")
+    try check(autoencoder, .path, "--autoencoder")
     try check(seed, .seed, "--seed")
   }
 
@@ -74,6 +81,7 @@ import Training
     training.pictures = pictures
     training.heldOut = heldOut
     training.origin = from
+    training.autoencoder = autoencoder
     training.seed = seed
     training.checkpointInterval = options.checkpointEvery
     training.isDry = options.dryRun

@@ -134,6 +134,28 @@ import Testing
     #expect(before[1] != after[1])
   }
 
+  @Test func takesOverAnAutoencoder() throws {
+    let data = try SmallData()
+    let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let first = "\(data.folder.path)/first"
+    #expect(try program.run(arguments(data, first, recipe)).status == 0)
+    let second = "\(data.folder.path)/second"
+    let result = try program.run(
+      arguments(data, second, recipe) + ["--autoencoder", "\(first)/base", "--seed", "3"])
+    #expect(result.status == 0, "\(result.errors)")
+    let (before, after) = (try weights(first), try weights(second))
+    #expect(before[0] == after[0])
+    #expect(before[1] != after[1])
+
+    let other = try data.folder.write(
+      SmallData.recipe.replacingOccurrences(of: "latent-channels: 4", with: "latent-channels: 3"),
+      to: "other.yaml")
+    let refused = try program.run(
+      arguments(data, "\(data.folder.path)/third", other) + ["--autoencoder", "\(first)/base"])
+    #expect(refused.status == 65)
+    #expect(refused.errors.contains("vae/config.json: found an autoencoder of another form"))
+  }
+
   @Test(arguments: [
     ("size: 16\nsise: 3\n", Int32(65), "sise"),
     ("size: 20\n", 65, "multiples of the autoencoder's factor"),
