@@ -55,12 +55,24 @@ public struct BuiltProgram: Sendable {
     let process = try start(
       arguments, in: folder, fileSize: fileSize, output: FileHandle(forWritingAtPath: output),
       errors: pipe)
-    let errors = pipe.fileHandleForReading.readDataToEndOfFile()
+    let errors = Self.everything(from: pipe.fileHandleForReading.fileDescriptor)
     process.waitUntilExit()
     let signalled = process.terminationReason == .uncaughtSignal
     return Result(
       status: signalled ? -process.terminationStatus : process.terminationStatus,
       output: try String(contentsOfFile: output, encoding: .utf8),
       errors: String(decoding: errors, as: UTF8.self))
+  }
+
+  /// What comes until the end. Foundation's own reading traps where a signal interrupts it.
+  private static func everything(from descriptor: Int32) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 1 << 12)
+    while true {
+      let count = read(descriptor, &buffer, buffer.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return bytes }
+      bytes += buffer[..<count]
+    }
   }
 }
