@@ -96,11 +96,13 @@ public final class Console {
       if !style.json { output(Self.describe(plan) + "\n") }
     case .finished(let result):
       clearBar()
-      emit([
+      var object: [String: Any] = [
         "event": "result", "stage": result.stage.rawValue, "files": result.files,
         "step": result.step, "steps": result.steps, "seconds": result.seconds,
         "peak_memory": result.peakMemory,
-      ])
+      ]
+      object["suggested_alpha"] = result.suggestedAlpha
+      emit(object)
       if !style.json { result.files.forEach { output($0 + "\n") } }
     }
   }

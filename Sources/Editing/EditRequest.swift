@@ -118,13 +118,15 @@ public struct EditRequest: Equatable, Sendable {
     /// How often each stretch of the sampling is gone through.
     public var resample: Int?
     public var resampleJump: Int?
+    /// Whether one of the alphas is suggested.
+    public var suggests: Bool?
 
     public init(
       method: EditMethod? = nil, alphas: [Double]? = nil, strengths: [Double]? = nil,
       guidanceScales: [Double]? = nil, source: String? = nil, seeds: [UInt64]? = nil,
       sampler: SamplingMethod? = nil, steps: Int? = nil, guidanceScale: Double? = nil,
       guidanceCourse: GuidanceCourse? = nil, start: SamplingStart? = nil, resample: Int? = nil,
-      resampleJump: Int? = nil
+      resampleJump: Int? = nil, suggests: Bool? = nil
     ) {
       self.method = method
       self.alphas = alphas
@@ -139,6 +141,7 @@ public struct EditRequest: Equatable, Sendable {
       self.start = start
       self.resample = resample
       self.resampleJump = resampleJump
+      self.suggests = suggests
     }
   }
 
@@ -249,7 +252,7 @@ extension EditRequest {
     let generateKeys = [
       "alphas", "strengths", "guidance-scales", "seeds", "sampler", "steps", "guidance-scale",
       "guidance-course", "start", "resample", "resample-jump", "feather", "full-size",
-      "mask-threshold", "mask-grow",
+      "mask-threshold", "mask-grow", "suggest",
     ]
     if let section = try top.section("generate", keys: ofEdit + generateKeys) {
       generate = Generation(
@@ -265,7 +268,8 @@ extension EditRequest {
         guidanceCourse: try section.choice("guidance-course"),
         start: try section.choice("start"),
         resample: try section.whole("resample", .resample),
-        resampleJump: try section.whole("resample-jump", .samplingSteps))
+        resampleJump: try section.whole("resample-jump", .samplingSteps),
+        suggests: try section.truth("suggest"))
       masking = Masking(
         mask: try section.text("mask", .path), feather: try section.whole("feather", .feather),
         fullSize: try section.truth("full-size"),

@@ -63,6 +63,8 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
   public var resampleJump = GenerateSettings.publishedJump
   /// Absent for edits of the whole photograph.
   public var mask: MaskSettings?
+  /// Whether Imagic's edits are measured, to suggest one of the alphas.
+  public var suggests = true
 
   enum CodingKeys: String, CodingKey {
     case method, alphas, strengths, source, seeds, sampler, steps
@@ -72,6 +74,7 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
     case start, resample
     case resampleJump = "resample-jump"
     case mask
+    case suggests = "suggest"
   }
 
   /// The guidance scale at an alpha. A rising one stays where it is beyond alpha 1.
@@ -112,7 +115,8 @@ extension GenerateSettings {
       resample: try values.decodeIfPresent(Int.self, forKey: .resample) ?? 1,
       resampleJump: try values.decodeIfPresent(Int.self, forKey: .resampleJump)
         ?? Self.publishedJump,
-      mask: try values.decodeIfPresent(MaskSettings.self, forKey: .mask))
+      mask: try values.decodeIfPresent(MaskSettings.self, forKey: .mask),
+      suggests: try values.decodeIfPresent(Bool.self, forKey: .suggests) ?? true)
   }
 }
 
@@ -255,6 +259,7 @@ public struct EditSettings: Codable, Equatable, Sendable {
     generate.start = request.generate.start ?? generate.start
     generate.resample = request.generate.resample ?? generate.resample
     generate.resampleJump = request.generate.resampleJump ?? generate.resampleJump
+    generate.suggests = request.generate.suggests ?? generate.suggests
   }
 }
 

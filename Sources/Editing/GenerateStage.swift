@@ -81,17 +81,23 @@ public enum GenerateStage {
       }
       if try writeFullSizes(anew: Set(missing.map(\.file.path))) { isComplete = false }
       if isComplete { run.report(.note("\(run.folder.edits) is complete")) }
-      try writeContactSheet()
+      let pictures = try edits.map { edit in
+        try edit.file.picture ?? Picture(contentsOf: edit.file.path)
+      }
+      let suggestion = try suggestion(pictures)
+      try writeContactSheet(pictures, suggestion)
       let seconds = Resources.seconds - began
       let files = [contactSheet] + edits.flatMap { [$0.file, $0.fullSize].compactMap { $0?.path } }
       // A run that was killed when all was made has not been entered.
       let entered = Manifest.read(run.folder.manifest).manifest.entry(of: stage, settings)
-      if !isComplete || entered?.settings != settings { try enter(seconds: seconds) }
+      if !isComplete || entered?.settings != settings || entered?.suggestion != suggestion {
+        try enter(suggestion, seconds: seconds)
+      }
       run.report(
         .finished(
           StageResult(
             stage: stage, files: files, step: edits.count, steps: edits.count, seconds: seconds,
-            peakMemory: Resources.peakMemory)))
+            peakMemory: Resources.peakMemory, suggestedAlpha: suggestion?.alpha)))
     }
 
     private mutating func make(_ missing: [Edit]) throws {
@@ -178,13 +184,44 @@ public enum GenerateStage {
       try EditMaker(&inputs, in: run.folder) { run.report(.warning($0)) }
     }
 
-    private func writeContactSheet() throws {
-      let pictures = try edits.map { edit in
-        try edit.file.picture ?? Picture(contentsOf: edit.file.path)
+    /// Whether the edits are to be measured.
+    private var isMeasured: Bool {
+      settings.generate.suggests && inputs.tuned != nil && settings.generate.alphas.count > 1
+    }
+
+    /// The alpha to look at first, from the run folder or measured now; nil where none is wanted or there is no choice.
+    private func suggestion(_ pictures: [Picture]) throws -> AlphaSuggestion? {
+      guard isMeasured else { return nil }
+      var file = SuggestionFile.read(run.folder.suggestion, of: edits)
+      if file == nil || run.restarts {
+        let measures = try inputs.measures(of: Array(zip(edits, pictures))) { done, all in
+          run.report(
+            .progress(
+              StageProgress(stage: stage, step: done, steps: all, subject: "the suggested alpha")))
+          if done < all, run.shouldStop() {
+            throw run.stopped("with all edits made in \(run.folder.edits)")
+          }
+        }
+        let made = SuggestionFile(
+          edits: try SuggestionFile.digest(of: edits), suggestion: AlphaSuggestion(measures))
+        try made.write(to: run.folder.suggestion)
+        file = made
       }
-      let sheet = ContactSheet(
+      guard let suggestion = file?.suggestion else { return nil }
+      run.report(.note("suggested alpha: \(NumberList.label(suggestion.alpha))"))
+      for warning in suggestion.warnings { run.report(.warning(warning)) }
+      return suggestion
+    }
+
+    private func writeContactSheet(_ pictures: [Picture], _ suggestion: AlphaSuggestion?) throws {
+      var sheet = ContactSheet(
         settings, photograph: inputs.photograph, mask: inputs.mask?.framed?.picture.picture,
         pictures: pictures)
+      sheet.mark = suggestion.flatMap { suggestion in
+        settings.generate.alphas.firstIndex(of: suggestion.alpha).map {
+          ContactSheet.Mark(column: $0, label: suggestion.isWeak ? "suggested (weak)" : "suggested")
+        }
+      }
       let bytes = try sheet.render().png(text: [
         PNGText("Software", EditNotes.software), PNGText("Description", settings.prompt),
         PNGText("Settings", try SettingsJSON.encode(settings.shareable)),
@@ -205,7 +242,9 @@ public enum GenerateStage {
         let autoencoder = try inputs.base.folder.autoencoder()
         var marks: [Double] = []
         let latent = try maker.trial { marks.append(Resources.seconds) }
+        // A step with guidance asks the denoiser twice, as a noise level of a measured edit does.
         let each = (marks[2] - marks[0]) / 2
+        if isMeasured { steps += edits.count * EditMeter.levels }
         let began = Resources.seconds
         _ = autoencoder.image(of: latent)
         seconds = each * Double(steps) + (Resources.seconds - began) * Double(missing.count)
@@ -227,7 +266,7 @@ public enum GenerateStage {
       }
     }
 
-    private func enter(seconds: Double) throws {
+    private func enter(_ suggestion: AlphaSuggestion?, seconds: Double) throws {
       let checkpoints = try inputs.tuned.map { tuned in
         [
           Manifest.File(
@@ -244,7 +283,8 @@ public enum GenerateStage {
           base: Manifest.File(path: inputs.base.path, sha256: inputs.baseDigest),
           checkpoints: checkpoints ?? [], mask: try maskFile(),
           step: edits.count, steps: edits.count, complete: true, version: programVersion,
-          threads: run.threads, seconds: seconds, peakMemory: Resources.peakMemory),
+          threads: run.threads, seconds: seconds, peakMemory: Resources.peakMemory,
+          suggestion: suggestion),
         begunAnew: true)
     }
   }

@@ -28,11 +28,14 @@ public struct Manifest: Codable, Equatable, Sendable {
     public var seconds: Double
     /// The largest resident memory of any of the stage's runs, in bytes.
     public var peakMemory: Int
+    /// The alpha to look at first; absent where there is none.
+    public var suggestion: AlphaSuggestion?
 
     enum CodingKeys: String, CodingKey {
       case settings, image, base, checkpoints, mask, step, steps, complete, version, threads,
         seconds
       case peakMemory = "peak_memory"
+      case suggestion
     }
   }
 

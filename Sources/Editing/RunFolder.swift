@@ -22,6 +22,7 @@ public struct RunFolder: Equatable, Sendable {
   public var weights: String { file("weights.h5") }
   public var edits: String { file("edits") }
   public var contactSheet: String { contactSheet(of: .imagic) }
+  public var suggestion: String { file("suggestion.json") }
   public var manifest: String { file("manifest.json") }
   /// The automatic mask.
   public var mask: String { file("mask.png") }

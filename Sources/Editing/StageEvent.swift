@@ -50,9 +50,12 @@ public struct StageResult: Equatable, Sendable {
   public var seconds: Double
   /// The process's largest resident memory, in bytes.
   public var peakMemory: Int
+  /// The alpha to look at first; nil for the other stages, and where there is none.
+  public var suggestedAlpha: Double?
 
   public init(
-    stage: Stage, files: [String], step: Int, steps: Int, seconds: Double, peakMemory: Int
+    stage: Stage, files: [String], step: Int, steps: Int, seconds: Double, peakMemory: Int,
+    suggestedAlpha: Double? = nil
   ) {
     self.stage = stage
     self.files = files
@@ -60,6 +63,7 @@ public struct StageResult: Equatable, Sendable {
     self.steps = steps
     self.seconds = seconds
     self.peakMemory = peakMemory
+    self.suggestedAlpha = suggestedAlpha
   }
 }
 

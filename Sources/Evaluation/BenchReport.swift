@@ -65,7 +65,8 @@ public struct BenchReport: Codable, Equatable, Sendable {
   public var markdown: String {
     let header = [
       "kind", "cases", "method", "best at", "edit", "kept (dB)", "SSIM", "distance", "seen",
-      "success", "own best: edit", "kept (dB)", "success", "unchanged (dB)", "steps", "s",
+      "success", "own best: edit", "kept (dB)", "success", "suggested: edit", "kept (dB)",
+      "of best", "unchanged (dB)", "steps", "s",
     ]
     var lines = [row(header), row(header.indices.map { $0 == 0 || $0 == 2 ? "---" : "---:" })]
     lines += summaries.map { summary in
@@ -76,6 +77,8 @@ public struct BenchReport: Codable, Equatable, Sendable {
         number(best.kept, 1), number(best.similarity, 3), number(best.distance, 3),
         number(best.seen, 2),
         percent(best.success), number(own.edit, 2), number(own.kept, 1), percent(own.success),
+        number(summary.suggested?.edit, 2), number(summary.suggested?.kept, 1),
+        percent(summary.suggestedShare),
         number(summary.reconstruction, 1), number(summary.gradientSteps, 0),
         number(summary.seconds, 1),
       ])
@@ -94,7 +97,8 @@ public struct BenchReport: Codable, Equatable, Sendable {
     learned perceptual *distance* there too. *seen*: how much of the \
     way from a classifier's logits of the input to those of the truth the edit goes. An edit succeeds with \
     edit > \(EditScore.leastEdit) and kept > \(Int(EditScore.leastKept)) dB. *best at*: the alpha, strength or guidance scale at which the most edits of the kind \
-    succeed; *own best*: each case at its own. *unchanged*: PSNR to the input at alpha, strength or guidance 0. *steps* of \
+    succeed; *own best*: each case at its own; *suggested*: at the alpha that interpolate-generate suggests, and how much \
+    of the edits at their own best that reaches, where they are above 0. *unchanged*: PSNR to the input at alpha, strength or guidance 0. *steps* of \
     training and seconds (*s*) are for a case, with all its edits.
     """
 

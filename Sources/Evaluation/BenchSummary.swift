@@ -46,6 +46,11 @@ public struct BenchSummary: Codable, Equatable, Sendable {
   public var best: Place
   /// Each case's own best edit.
   public var ownBest: Figures
+  /// Each case's edit at the alpha that the last stage suggests; nil for the other methods.
+  public var suggested: Figures?
+  /// How much of the edits' sum at each case's own best the suggested alphas reach, of the cases whose best edit is above
+  /// 0; nil where there are none.
+  public var suggestedShare: Double?
   /// In decibels.
   public var reconstruction: Double?
   public var gradientSteps: Double
@@ -68,6 +73,18 @@ public struct BenchSummary: Codable, Equatable, Sendable {
     self.best = best
     cases = results.count
     ownBest = Figures(results.compactMap { $0.best?.score })
+    let pairs = results.compactMap { result in
+      result.suggestedPoint.flatMap { point in
+        result.best.map { (suggested: point.score, best: $0.score) }
+      }
+    }
+    suggested = pairs.isEmpty ? nil : Figures(pairs.map(\.suggested))
+    let edits = pairs.compactMap { pair in
+      pair.suggested.edit.flatMap { edit in pair.best.edit.map { (suggested: edit, best: $0) } }
+    }.filter { $0.best > 0 }
+    suggestedShare =
+      edits.isEmpty
+      ? nil : edits.map(\.suggested).reduce(0, +) / edits.map(\.best).reduce(0, +)
     reconstruction = results.compactMap(\.reconstruction).mean
     gradientSteps = results.map { Double($0.gradientSteps) }.mean ?? 0
     seconds = results.map(\.seconds).mean ?? 0

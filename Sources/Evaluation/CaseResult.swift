@@ -22,10 +22,17 @@ public struct CaseResult: Codable, Equatable, Sendable {
   /// The peak signal-to-noise ratio of the edit that should change nothing to the input, in decibels: alpha, strength or
   /// guidance 0. Nil where the method has no such place.
   public var reconstruction: Double?
+  /// The alpha that the last stage suggests; nil for the other methods.
+  public var suggested: Double?
   /// Steps of training.
   public var gradientSteps: Int
   /// Time taken in all, in seconds.
   public var seconds: Double
+
+  /// The edit at the suggested alpha; of several seeds the first.
+  public var suggestedPoint: Point? {
+    suggested.flatMap { alpha in points.first { $0.place == alpha } }
+  }
 
   /// The best edit: one that succeeds before one that does not, then by ``EditScore/rank``.
   public var best: Point? {

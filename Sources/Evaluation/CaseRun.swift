@@ -148,6 +148,8 @@ struct CaseRun {
     return CaseResult(
       name: editCase.name, kind: editCase.kind, method: method, points: points,
       reconstruction: reconstructions.mean,
+      suggested: method == .imagic
+        ? stages[Stage.interpolateGenerate.rawValue]?.suggestion?.alpha : nil,
       gradientSteps: trainings.reduce(0) { $0 + $1.step },
       seconds: stages.values.reduce(0) { $0 + $1.seconds })
   }

@@ -27,6 +27,8 @@ public struct Philox: Sendable {
     case knownNoise = 7
     /// The noise in which a mask is looked for.
     case maskNoise = 8
+    /// The noise in which edits are measured.
+    case measurement = 9
     /// What a made scene shows.
     case scenes = 16
     /// What is scattered over a made scene: snow.

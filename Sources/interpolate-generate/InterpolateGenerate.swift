@@ -85,6 +85,11 @@ import Editing
     help: ArgumentHelp("How many steps such a stretch has.", valueName: "steps"))
   var resampleJump: Int?
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Measure the edits and suggest one of the alphas; on where not given.")
+  var suggest: Bool?
+
   @OptionGroup var masking: MaskOptions
   @OptionGroup var options: StageOptions
 
@@ -103,7 +108,7 @@ import Editing
       guidanceScales: guidanceScales?.values, source: source, seeds: seeds?.values,
       sampler: sampler, steps: steps, guidanceScale: guidanceScale,
       guidanceCourse: guidanceCourse, start: start, resample: resample,
-      resampleJump: resampleJump)
+      resampleJump: resampleJump, suggests: suggest)
     overrides.masking = masking.overrides
     return overrides
   }

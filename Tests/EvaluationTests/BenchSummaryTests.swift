@@ -8,7 +8,7 @@ import Testing
   /// A case with an edit for each of the alphas 0, 0.5 and 1.
   private func result(
     _ name: String, kind: EditKind = .colour, method: EditMethod = .imagic, edits: [Double],
-    kept: [Double]
+    kept: [Double], suggested: Double? = nil
   ) -> CaseResult {
     CaseResult(
       name: name, kind: kind, method: method,
@@ -16,7 +16,7 @@ import Testing
         CaseResult.Point(
           place: place, seed: nil, score: EditScore(edit: figures.0, kept: figures.1), file: "")
       },
-      reconstruction: 26, gradientSteps: 300, seconds: 5)
+      reconstruction: 26, suggested: suggested, gradientSteps: 300, seconds: 5)
   }
 
   @Test func theBestPlaceIsWhereMostSucceed() throws {
@@ -36,6 +36,23 @@ import Testing
     #expect(abs(try #require(summary.ownBest.edit) - 2.4 / 3) < 1e-12)
     #expect(abs(try #require(summary.ownBest.kept) - 66.0 / 3) < 1e-12)
     #expect(summary.reconstruction == 26 && summary.gradientSteps == 300 && summary.seconds == 5)
+  }
+
+  @Test func theSuggestedAlphaIsHeldAgainstTheBest() throws {
+    let results = [
+      result("a", edits: [0, 0.6, 0.9], kept: [26, 24, 21], suggested: 0.5),
+      result("b", edits: [0, 0.2, 0.7], kept: [26, 24, 22], suggested: 1),
+      // Nothing to reach.
+      result("c", edits: [-0.1, -0.2, -0.3], kept: [26, 23, 15], suggested: 1),
+    ]
+    let summary = try #require(BenchSummary(kind: .colour, method: .imagic, results: results))
+    #expect(abs(try #require(summary.suggestedShare) - 1.3 / 1.6) < 1e-12)
+    #expect(abs(try #require(summary.suggested?.edit) - 1.0 / 3) < 1e-12)
+    let none = try #require(
+      BenchSummary(
+        kind: .colour, method: .sdedit,
+        results: [result("a", edits: [0, 0.6, 0.9], kept: [26, 24, 21])]))
+    #expect(none.suggested == nil && none.suggestedShare == nil)
   }
 
   @Test func aSuccessIsBetterThanAHigherRank() {
@@ -70,11 +87,11 @@ import Testing
     let lines = report.markdown.split(separator: "\n")
     #expect(
       lines[2]
-        == "| colour | 1 | imagic | 1.00 | 0.90 | 21.0 | – | – | – | 100% | 0.90 | 21.0 | 100% | 26.0 | 300 | 5.0 |"
+        == "| colour | 1 | imagic | 1.00 | 0.90 | 21.0 | – | – | – | 100% | 0.90 | 21.0 | 100% | – | – | – | 26.0 | 300 | 5.0 |"
     )
     #expect(
       lines[3]
-        == "| colour | 1 | sample | – | -0.25 | 9.0 | – | – | – | 0% | -0.25 | 9.0 | 0% | – | 0 | 0.2 |"
+        == "| colour | 1 | sample | – | -0.25 | 9.0 | – | – | – | 0% | -0.25 | 9.0 | 0% | – | – | – | – | 0 | 0.2 |"
     )
     #expect(lines.contains("- b: why"))
     // A table's lines all have as many cells.

@@ -48,7 +48,7 @@ import Testing
     let results = try results("out")
     #expect(results.map(\.name) == ["a", "a", "a", "a", "b", "b", "b", "b"])
     #expect(results.prefix(4).map(\.method) == EditMethod.allCases)
-    #expect(results.map(\.points.count) == [2, 2, 2, 1, 2, 2, 2, 1])
+    #expect(results.map(\.points.count) == [3, 2, 2, 1, 3, 2, 2, 1])
     #expect(results.map(\.gradientSteps) == [6, 0, 0, 0, 6, 0, 0, 0])
     let (imagic, sdedit) = (results[0], results[1])
     #expect(imagic.points.allSatisfy { $0.score.edit != nil && $0.score.kept != nil })
@@ -57,12 +57,14 @@ import Testing
     let reconstruction = try #require(sdedit.reconstruction)
     #expect(reconstruction > 18 && reconstruction >= (imagic.reconstruction ?? 0) - 0.5)
     #expect(results[3].reconstruction == nil)
+    #expect([0.5, 1].contains(imagic.suggested) && sdedit.suggested == nil)
     let left = try FileManager.default.contentsOfDirectory(
       atPath: "\(folder.path)/.out/cases/a/imagic"
     ).sorted()
     #expect(
       left == [
         ".lock", "contact-sheet.png", "edits", "identity.json", "manifest.json", "result.json",
+        "suggestion.json",
       ])
     for file in ["results.md", "trade-off.png"] { #expect(try !bytes("out/\(file)").isEmpty) }
 
