@@ -155,8 +155,16 @@ enum MatrixProduct {
     if rows * columns * plan.inner > serialLimit {
       let wanted = 8
       let mostStrips = max(1, 192 / stripWidth)
-      columnTasks = max(min(strips, wanted), (strips + mostStrips - 1) / mostStrips)
-      rowTasks = max(1, min(rows / 192, (2 * wanted + columnTasks - 1) / columnTasks))
+      let leastColumnTasks = (strips + mostStrips - 1) / mostStrips
+      if left.layout == .columns {
+        // Each task packs its part of the left operand, too: it is cut first, and the columns only for want of rows.
+        rowTasks = (2 * wanted + leastColumnTasks - 1) / leastColumnTasks
+        rowTasks = max(1, min(rows / (4 * tileRows), rowTasks))
+        columnTasks = max(leastColumnTasks, min(strips, (wanted + rowTasks - 1) / rowTasks))
+      } else {
+        columnTasks = max(min(strips, wanted), leastColumnTasks)
+        rowTasks = max(1, min(rows / 192, (2 * wanted + columnTasks - 1) / columnTasks))
+      }
       // Few rows and few strips: rather several short tasks than one long one.
       if columnTasks * rowTasks < 4 { rowTasks = max(1, min(4, rows / (4 * tileRows))) }
     }
@@ -290,8 +298,11 @@ enum MatrixProduct {
       }
     } else {
       for k in 0..<length {
-        for j in 0..<width {
-          target[k &* width &+ j] = j < valid ? source[k &* stride &+ j] : 0
+        var j = 0
+        while j < width {
+          let n = max(0, min(16, valid &- j))
+          store(read(source + (k &* stride &+ j), n), target + (k &* width &+ j))
+          j &+= 16
         }
       }
     }
@@ -313,13 +324,35 @@ enum MatrixProduct {
           k &+= 16
         }
       }
-      while k < length {
-        for i in 0..<16 {
-          target[k &* width &+ j &+ i] = i < whole ? source[(j &+ i) &* stride &+ k] : 0
-        }
-        k &+= 1
+      if k < length {
+        packEdge(
+          source + (j &* stride &+ k), stride, length - k, whole, into: target + (k &* width &+ j),
+          width)
       }
       j &+= 16
+    }
+  }
+
+  /// What `packColumns` can't take in whole blocks: `valid` columns, 16 with the zeros beyond them.
+  @inline(never)
+  private static func packEdge(
+    _ source: UnsafePointer<Float>, _ stride: Int, _ length: Int, _ valid: Int,
+    into target: UnsafeMutablePointer<Float>, _ width: Int
+  ) {
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 32) { buffer in
+      let block = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      let turned = block + 256
+      for start in Swift.stride(from: 0, to: length, by: 16) {
+        let count = min(16, length - start)
+        for column in 0..<16 {
+          let line = source + (column &* stride &+ start)
+          store(column < valid ? read(line, count) : Vector(), block + column &* 16)
+        }
+        transpose16x16(block, 16, into: turned, 16)
+        for k in 0..<count {
+          store(load(turned + k &* 16), target + (start &+ k) &* width)
+        }
+      }
     }
   }
 
@@ -371,21 +404,37 @@ enum MatrixProduct {
     _ left: LeftOperand, _ firstInner: Int, _ inner: Int, _ rows: Range<Int>,
     into packed: UnsafeMutablePointer<Float>
   ) {
-    let tile = tileRows
-    for k in 0..<inner {
-      let source = left.base + left.offsets[firstInner + k]
-      var i = rows.lowerBound
-      while i < rows.upperBound {
-        let target = packed + ((i - rows.lowerBound) &* inner &+ k &* tile)
-        if i + 8 <= rows.upperBound, tile == 8 {
-          UnsafeMutableRawPointer(target).storeBytes(
-            of: UnsafeRawPointer(source + i).loadUnaligned(as: SIMD8<Float>.self),
-            as: SIMD8<Float>.self)
-        } else {
-          for r in 0..<tile { target[r] = i + r < rows.upperBound ? source[i + r] : 0 }
+    // Of so few columns at once that their lines stay in the first-level cache while the groups go by.
+    for first in stride(from: 0, to: inner, by: 16) {
+      let last = min(inner, first + 16)
+      for row in stride(from: rows.lowerBound, to: rows.upperBound, by: tileRows) {
+        var target = packed + ((row - rows.lowerBound) &* inner &+ first &* tileRows)
+        let valid = min(tileRows, rows.upperBound - row)
+        for k in first..<last {
+          let source = left.base + (left.offsets[firstInner &+ k] &+ row)
+          if valid == tileRows {
+            copyTile(source, target)
+          } else {
+            for r in 0..<tileRows { target[r] = r < valid ? source[r] : 0 }
+          }
+          target += tileRows
         }
-        i += tile
       }
+    }
+  }
+
+  /// Copies `tileRows` floats.
+  @inline(__always)
+  private static func copyTile(
+    _ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
+  ) {
+    let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
+    if tileRows == 8 {
+      to.storeBytes(of: from.loadUnaligned(as: SIMD8<Float>.self), as: SIMD8<Float>.self)
+    } else {
+      to.storeBytes(of: from.loadUnaligned(as: SIMD4<Float>.self), as: SIMD4<Float>.self)
+      (to + 16).storeBytes(
+        of: (from + 16).loadUnaligned(as: SIMD2<Float>.self), as: SIMD2<Float>.self)
     }
   }
 }
@@ -598,6 +647,17 @@ private struct Panel {
   private func finish6<R: TileRow>(
     _ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R
   ) {
+    // A short inner dimension leaves little to do between two tiles: the most usual ones are stored without a question.
+    if valid == R.width, row &+ 6 <= rows.upperBound, !target.accumulates, target.bias == nil {
+      let base = target.base + column
+      r0.store(base + target.offsets[row])
+      r1.store(base + target.offsets[row &+ 1])
+      r2.store(base + target.offsets[row &+ 2])
+      r3.store(base + target.offsets[row &+ 3])
+      r4.store(base + target.offsets[row &+ 4])
+      r5.store(base + target.offsets[row &+ 5])
+      return
+    }
     finish(r0, row)
     finish(r1, row &+ 1)
     finish(r2, row &+ 2)
@@ -621,6 +681,8 @@ private protocol TileRow {
   init()
   /// Adds `a` times the `width` floats at `b`.
   mutating func add(_ a: Float, _ b: UnsafePointer<Float>)
+  /// Stores all `width` of them.
+  func store(_ line: UnsafeMutablePointer<Float>)
   func store(
     _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
     bias: UnsafePointer<Float>?)
@@ -659,6 +721,13 @@ private struct Row48: TileRow {
   }
 
   @inline(__always)
+  func store(_ line: UnsafeMutablePointer<Float>) {
+    Tensors.store(x, line)
+    Tensors.store(y, line + 16)
+    Tensors.store(z, line + 32)
+  }
+
+  @inline(__always)
   func store(
     _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
     bias: UnsafePointer<Float>?
@@ -681,6 +750,12 @@ private struct Row32: TileRow {
   }
 
   @inline(__always)
+  func store(_ line: UnsafeMutablePointer<Float>) {
+    Tensors.store(x, line)
+    Tensors.store(y, line + 16)
+  }
+
+  @inline(__always)
   func store(
     _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
     bias: UnsafePointer<Float>?
@@ -697,6 +772,11 @@ private struct Row16: TileRow {
   @inline(__always)
   mutating func add(_ a: Float, _ b: UnsafePointer<Float>) {
     x.addProduct(Vector(repeating: a), load(b))
+  }
+
+  @inline(__always)
+  func store(_ line: UnsafeMutablePointer<Float>) {
+    Tensors.store(x, line)
   }
 
   @inline(__always)

@@ -1,5 +1,7 @@
 // Transposing blocks of 16 by 16 floats in registers, for packing and for turning weights over.
 
+import CProcessor
+
 private typealias Block = (
   Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector,
   Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector
@@ -23,6 +25,32 @@ private func round(_ v: Block) -> Block {
   return (a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1, e.0, e.1, f.0, f.1, g.0, g.1, h.0, h.1)
 }
 
+@inline(__always)
+private func interleave(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> (SIMD4<Float>, SIMD4<Float>) {
+  let both = SIMD8(a.x, b.x, a.y, b.y, a.z, b.z, a.w, b.w)
+  return (both.lowHalf, both.highHalf)
+}
+
+/// The same of 4 by 4 floats.
+@inline(__always)
+private func transpose4x4(
+  _ source: UnsafePointer<Float>, _ sourceStride: Int,
+  into target: UnsafeMutablePointer<Float>, _ targetStride: Int
+) {
+  @inline(__always) func row(_ i: Int) -> SIMD4<Float> {
+    UnsafeRawPointer(source + i &* sourceStride).loadUnaligned(as: SIMD4<Float>.self)
+  }
+  let (a, b) = (interleave(row(0), row(2)), interleave(row(1), row(3)))
+  let (c, d) = (interleave(a.0, b.0), interleave(a.1, b.1))
+  @inline(__always) func put(_ i: Int, _ v: SIMD4<Float>) {
+    UnsafeMutableRawPointer(target + i &* targetStride).storeBytes(of: v, as: SIMD4<Float>.self)
+  }
+  put(0, c.0)
+  put(1, c.1)
+  put(2, d.0)
+  put(3, d.1)
+}
+
 /// `target[j * targetStride + i] = source[i * sourceStride + j]` for i and j below 16.
 ///
 /// Never inlined: in the middle of a larger function the compiler gives up turning the halves of a vector into shuffles.
@@ -31,6 +59,17 @@ func transpose16x16(
   _ source: UnsafePointer<Float>, _ sourceStride: Int,
   into target: UnsafeMutablePointer<Float>, _ targetStride: Int
 ) {
+  if processor_target_has_avx512() == 0 {
+    // Sixteen rows don't fit into the registers there are.
+    for i in stride(from: 0, to: 16, by: 4) {
+      for j in stride(from: 0, to: 16, by: 4) {
+        transpose4x4(
+          source + (i &* sourceStride &+ j), sourceStride, into: target + (j &* targetStride &+ i),
+          targetStride)
+      }
+    }
+    return
+  }
   @inline(__always) func row(_ i: Int) -> Vector { load(source + i &* sourceStride) }
   let rows: Block = (
     row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7),

@@ -69,17 +69,15 @@ func storePartial(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ co
   if count & 1 != 0 { target.storeBytes(of: two.x, as: Float.self) }
 }
 
-/// The numbers 0 to 15, one in each lane.
+/// The numbers 0 to 15, one in each lane. Floats, for a comparison of integers goes lane by lane, through memory.
 @_transparent
-var laneNumbers: SIMD16<Int32> {
-  SIMD16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-}
+var laneNumbers: Vector { Vector(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) }
 
 extension SIMD16 where Scalar == Float {
   /// The first `count` lanes, and `value` in the others.
   @_transparent
   func first(_ count: Int, otherwise value: Float) -> Self {
-    replacing(with: value, where: laneNumbers .>= Int32(truncatingIfNeeded: count))
+    replacing(with: value, where: laneNumbers .>= Vector(repeating: Float(count)))
   }
 }
 

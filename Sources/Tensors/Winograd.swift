@@ -350,23 +350,31 @@ enum Winograd {
     let stripsEach = (strips + groups - 1) / groups
 
     let isLarge = w.count > MatrixProduct.cachedCount
-    // Of each chunk, [36][tiles][inner].
+    // Of each chunk, [36][tiles][inner]. Where a chunk is of one task alone, that transforms it, and it stays in a cache.
     func place(_ chunk: Int) -> Int { elements * chunk * spread(tilesPerChunk * inner) }
-    let transformed = StoragePool.shared.storage(count: place(chunks))
-    Parallel.forEachRange(of: tiling.count, grain: 8) { range in
-      // A range of eight lies within one chunk.
-      let chunk = range.lowerBound / tilesPerChunk
-      let all = tiles(chunk)
-      transformTiles(
-        x, tiling, range, extent: 6,
-        into: transformed.pointer + place(chunk) + (range.lowerBound - all.lowerBound) * inner,
-        stride: spread(all.count * inner))
+    let shared = groups > 1 ? StoragePool.shared.storage(count: place(chunks)) : nil
+    if let shared {
+      Parallel.forEachRange(of: tiling.count, grain: 8) { range in
+        // A range of eight lies within one chunk.
+        let chunk = range.lowerBound / tilesPerChunk
+        let all = tiles(chunk)
+        transformTiles(
+          x, tiling, range, extent: 6,
+          into: shared.pointer + place(chunk) + (range.lowerBound - all.lowerBound) * inner,
+          stride: spread(all.count * inner))
+      }
     }
 
     Parallel.forEach(chunks * groups) { task in
       let (group, chunk) = (task / chunks, task % chunks)
       let tiles = tiles(chunk)
-      let left = UnsafePointer(transformed.pointer) + place(chunk)
+      let transformed = shared ?? StoragePool.shared.storage(count: place(1))
+      let left = UnsafePointer(transformed.pointer) + (shared == nil ? 0 : place(chunk))
+      if shared == nil {
+        transformTiles(
+          x, tiling, tiles, extent: 6, into: transformed.pointer,
+          stride: spread(tiles.count * inner))
+      }
       let packed = StoragePool.shared.storage(
         count: elements * spread(innerBlock * MatrixProduct.stripWidth))
       let products = StoragePool.shared.storage(
