@@ -16,7 +16,7 @@ PACKAGES := pkg-config libpng-dev libopenblas-dev libhdf5-dev libturbojpeg0-dev 
   libfreetype-dev fonts-dejavu-core
 
 BIN := .build/release
-PROGRAMS := $(addprefix $(BIN)/,embed-optimize model-finetune interpolate-generate model-probe scene-render edit-bench base-train)
+PROGRAMS := $(addprefix $(BIN)/,embed-optimize model-finetune interpolate-generate model-probe scene-render edit-bench seam-bench base-train)
 SOURCES := Package.swift $(shell find Sources -name '*.swift' -o -name '*.h' -o -name '*.modulemap')
 # Tests are built with other settings, in a folder of their own, so that neither build undoes the other.
 TEST_BUILD := .build-tests

@@ -50,6 +50,7 @@ let package = Package(
     .executable(name: "model-probe", targets: ["model-probe"]),
     .executable(name: "scene-render", targets: ["scene-render"]),
     .executable(name: "edit-bench", targets: ["edit-bench"]),
+    .executable(name: "seam-bench", targets: ["seam-bench"]),
     .executable(name: "base-train", targets: ["base-train"]),
   ],
   dependencies: [
@@ -77,7 +78,7 @@ let package = Package(
     module("Scenes", ["Images", "Tensors", "Yams"]),
     module("Measuring", ["Images", "Layers", "Weights"]),
     module("Editing", ["Models", "Diffusion", "Checkpoints", "Images", "Yams"]),
-    module("Evaluation", ["Editing", "Measuring"]),
+    module("Evaluation", ["Diffusion", "Editing", "Measuring"]),
     module("Training", ["Editing"]),
     module(
       "Commands",
@@ -89,6 +90,7 @@ let package = Package(
     executable("model-probe"),
     executable("scene-render", ["Scenes"]),
     executable("edit-bench", ["Evaluation"]),
+    executable("seam-bench", ["Evaluation"]),
     executable("base-train", ["Training"]),
     .executableTarget(
       name: "speed-bench",

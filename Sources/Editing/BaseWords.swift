@@ -21,7 +21,7 @@ package struct BaseWords: Sendable {
   }
 
   /// The words of sentences that the base has never seen, in the order of the alphabet.
-  func unknown(in sentences: [String]) -> [String] {
+  package func unknown(in sentences: [String]) -> [String] {
     BytePairTraining.words(of: sentences).filter { !known.contains($0) }
   }
 

@@ -99,10 +99,8 @@ struct EditInputs {
   func notes(_ place: EditPlace, atFullSize: Bool) -> EditNotes {
     let generate = settings.generate
     let isResampled = generate.resample > 1
-    // A caption tells of the photograph where it is inverted, and where the edit's mask is looked for.
-    let needsSource =
-      generate.method == .ddimInversion
-      || (generate.method != .imagic && generate.mask?.source == .automatic)
+    // A caption stands for the photograph where it is inverted, and where the edit's mask is looked for.
+    let needsSource = generate.method == .ddimInversion || generate.mask?.source == .automatic
     return EditNotes(
       method: generate.method == .imagic ? nil : generate.method,
       alpha: generate.method == .imagic ? place.value : nil,

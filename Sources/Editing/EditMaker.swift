@@ -13,6 +13,8 @@ struct EditMaker {
   private let target: Tensor
   /// That of the photograph, which its inversion is made under, `[1, tokens, width]`.
   private let source: Tensor
+  /// That against which an automatic mask is looked for: of the photograph's caption, or `source` where there is none.
+  private let reference: Tensor
   /// The photograph's latent, `[1, height, width, channels]`; nil where no edit starts from it or keeps any of it.
   private let latent: Tensor?
   /// The fitted photograph's size.
@@ -34,17 +36,16 @@ struct EditMaker {
     latent = try needsLatent ? base.latent(of: inputs.photograph) : nil
     size = PictureSize(of: inputs.photograph)
     shape = try base.latentShape(of: inputs.photograph)
-    let empty: Tensor
+    // Imagic's first stage has told what is amiss with the sentence.
+    let sentence = inputs.tuned == nil ? [inputs.settings.prompt] : []
+    let (embeddings, warnings) = try base.embeddings(of: ["", settings.source ?? ""] + sentence)
+    warnings.forEach(warn)
+    let (empty, caption) = (embeddings.slice(0..<1), embeddings.slice(1..<2))
     if let embedding = inputs.tuned?.embedding {
-      empty = try base.embeddings(of: [""]).tensor
       (target, source) = (Self.batch(embedding.target), Self.batch(embedding.optimized))
+      reference = settings.source == nil ? source : caption
     } else {
-      let sentences = [inputs.settings.prompt, settings.source ?? ""]
-      let (embeddings, warnings) = try base.embeddings(of: sentences)
-      warnings.forEach(warn)
-      target = embeddings.slice(0..<1)
-      source = embeddings.slice(1..<2)
-      empty = source
+      (target, source, reference) = (embeddings.slice(2..<3), caption, caption)
     }
     let unet = try base.folder.unet()
     if let weights = inputs.tuned?.weights {
@@ -79,7 +80,7 @@ struct EditMaker {
   func findMask(_ mask: MaskSettings, seed: UInt64, afterDraw: () throws -> Void) throws -> Mask {
     guard let latent else { preconditionFailure("masked edits without the photograph's latent") }
     let finder = MaskFinder(
-      unet: sampler.unet, schedule: sampler.schedule, target: target, source: source)
+      unet: sampler.unet, schedule: sampler.schedule, target: target, source: reference)
     let differences = try finder.differences(in: latent, seed: seed, afterDraw: afterDraw)
     return MaskFinder.mask(
       of: differences, threshold: mask.threshold, grow: mask.grow, width: size.width,

@@ -47,7 +47,8 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
   public var strengths = GenerateSettings.publishedStrengths
   /// The guidance scales that DDIM inversion goes over.
   public var guidanceScales = GenerateSettings.publishedGuidanceScales
-  /// A caption of the photograph, under which DDIM inversion inverts it; absent for no sentence.
+  /// A caption of the photograph, under which DDIM inversion inverts it, and against which an automatic mask is looked for;
+  /// absent for no sentence, or, for the mask of Imagic, for the optimised embedding.
   public var source: String?
   public var seeds: [UInt64]
   public var sampler: SamplingMethod

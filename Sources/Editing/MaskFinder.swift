@@ -20,12 +20,12 @@ struct MaskFinder {
 
   let unet: UNet2DConditionModel
   let schedule: NoiseSchedule
-  /// The sentence's embedding and the photograph's, `[1, tokens, width]`.
+  /// The embedding of the sentence and the one that stands for the photograph, `[1, tokens, width]`.
   let target: Tensor
   let source: Tensor
 
-  /// The mean over draws and channels of how far the noise predicted for the sentence is from that predicted for the
-  /// photograph's embedding, `[height, width]`.
+  /// The mean over draws and channels of how far the noise predicted for the sentence is from that predicted for
+  /// `source`, `[height, width]`.
   /// - Parameters:
   ///   - latent: the photograph's, `[1, height, width, channels]`.
   ///   - seed: of the draws. A draw depends on it and its number alone.

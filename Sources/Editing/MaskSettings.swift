@@ -6,7 +6,7 @@ import Foundation
 public enum MaskSource: Equatable, Sendable {
   /// A picture: white where edits may change the photograph, black where it stays, grey between.
   case file(path: String)
-  /// Where the model sees the sentence and the photograph differ most.
+  /// Where the model's predictions for the sentence and for the photograph's caption or embedding differ most.
   case automatic
 }
 

@@ -66,7 +66,7 @@ public struct BenchReport: Codable, Equatable, Sendable {
     let header = [
       "kind", "cases", "method", "best at", "edit", "kept (dB)", "SSIM", "distance", "seen",
       "success", "own best: edit", "kept (dB)", "success", "suggested: edit", "kept (dB)",
-      "of best", "unchanged (dB)", "steps", "s",
+      "of best", "unchanged (dB)", "mask IoU", "steps", "s",
     ]
     var lines = [row(header), row(header.indices.map { $0 == 0 || $0 == 2 ? "---" : "---:" })]
     lines += summaries.map { summary in
@@ -79,7 +79,8 @@ public struct BenchReport: Codable, Equatable, Sendable {
         percent(best.success), number(own.edit, 2), number(own.kept, 1), percent(own.success),
         number(summary.suggested?.edit, 2), number(summary.suggested?.kept, 1),
         percent(summary.suggestedShare),
-        number(summary.reconstruction, 1), number(summary.gradientSteps, 0),
+        number(summary.reconstruction, 1), number(summary.overlap, 2),
+        number(summary.gradientSteps, 0),
         number(summary.seconds, 1),
       ])
     }
@@ -98,7 +99,8 @@ public struct BenchReport: Codable, Equatable, Sendable {
     way from a classifier's logits of the input to those of the truth the edit goes. An edit succeeds with \
     edit > \(EditScore.leastEdit) and kept > \(Int(EditScore.leastKept)) dB. *best at*: the alpha, strength or guidance scale at which the most edits of the kind \
     succeed; *own best*: each case at its own; *suggested*: at the alpha that interpolate-generate suggests, and how much \
-    of the edits at their own best that reaches, where they are above 0. *unchanged*: PSNR to the input at alpha, strength or guidance 0. *steps* of \
+    of the edits at their own best that reaches, where they are above 0. *unchanged*: PSNR to the input at alpha, strength or guidance 0. *mask IoU*: \
+    intersection over union of the masks that the model has found and of where the truth may differ. *steps* of \
     training and seconds (*s*) are for a case, with all its edits.
     """
 
@@ -114,7 +116,7 @@ public struct BenchReport: Codable, Equatable, Sendable {
 
   /// Reliability against locality over the axis: a curve for each method, a panel for each kind.
   var tradeOff: LineChart {
-    let methods = EditMethod.allCases.filter { method in
+    let methods = BenchMethod.allCases.filter { method in
       summaries.contains { $0.method == method }
     }
     let panels = EditKind.allCases.compactMap { kind -> LineChart.Panel? in

@@ -37,7 +37,7 @@ public struct BenchSummary: Codable, Equatable, Sendable {
 
   /// Nil for all kinds together.
   public var kind: EditKind?
-  public var method: EditMethod
+  public var method: BenchMethod
   /// How many cases there are.
   public var cases: Int
   /// By the axis, rising.
@@ -53,12 +53,14 @@ public struct BenchSummary: Codable, Equatable, Sendable {
   public var suggestedShare: Double?
   /// In decibels.
   public var reconstruction: Double?
+  /// The mean intersection over union of the masks that the model has found and of where the truth may differ.
+  public var overlap: Double?
   public var gradientSteps: Double
   public var seconds: Double
 
   /// - Parameter results: of one method, and of the kind.
   /// - Returns: nil where there is none.
-  init?(kind: EditKind?, method: EditMethod, results: [CaseResult]) {
+  init?(kind: EditKind?, method: BenchMethod, results: [CaseResult]) {
     let points = results.flatMap(\.points)
     let values = Set(points.map(\.place)).sorted { $0 ?? 0 < $1 ?? 0 }
     curve = values.map { value in
@@ -86,6 +88,7 @@ public struct BenchSummary: Codable, Equatable, Sendable {
       edits.isEmpty
       ? nil : edits.map(\.suggested).reduce(0, +) / edits.map(\.best).reduce(0, +)
     reconstruction = results.compactMap(\.reconstruction).mean
+    overlap = results.compactMap(\.overlap).mean
     gradientSteps = results.map { Double($0.gradientSteps) }.mean ?? 0
     seconds = results.map(\.seconds).mean ?? 0
   }
@@ -93,7 +96,7 @@ public struct BenchSummary: Codable, Equatable, Sendable {
   /// A summary for each kind and method that there are results of, and for all kinds together.
   static func all(of results: [CaseResult]) -> [BenchSummary] {
     (EditKind.allCases.map(Optional.some) + [nil]).flatMap { kind in
-      EditMethod.allCases.compactMap { method in
+      BenchMethod.allCases.compactMap { method in
         BenchSummary(
           kind: kind, method: method,
           results: results.filter { $0.method == method && (kind == nil || $0.kind == kind) })

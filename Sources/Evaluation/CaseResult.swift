@@ -17,11 +17,14 @@ public struct CaseResult: Codable, Equatable, Sendable {
 
   public var name: String
   public var kind: EditKind
-  public var method: EditMethod
+  public var method: BenchMethod
   public var points: [Point]
   /// The peak signal-to-noise ratio of the edit that should change nothing to the input, in decibels: alpha, strength or
   /// guidance 0. Nil where the method has no such place.
   public var reconstruction: Double?
+  /// The intersection over union of a mask that the model has found and of where the truth may differ; nil for methods that
+  /// find none, and where everything may differ.
+  public var overlap: Double?
   /// The alpha that the last stage suggests; nil for the other methods.
   public var suggested: Double?
   /// Steps of training.

@@ -10,7 +10,11 @@ import Measuring
 public struct BenchSettings {
   /// Settings of all edits beside photograph and sentence; absent ones are the base's own.
   public var request = EditRequest()
-  public var methods = EditMethod.allCases
+  public var methods = BenchMethod.allCases
+  /// Whether cases with words that the base has never seen are left out.
+  public var knownWords = false
+  /// How many cases of each kind are taken at most; nil for all.
+  public var limit: Int?
   /// Where the results go.
   public var out: String
   /// Whether the trained checkpoints are kept once the edits are made; they are large.
@@ -28,10 +32,11 @@ public struct BenchSettings {
 /// A run of one method on one case.
 ///
 /// Its folder `OUT/cases/NAME/METHOD` is a run folder with two more files: `identity.json`, what the run depends on, and
-/// `result.json`, which is there exactly when the run is complete. A folder of another identity is made anew.
+/// `result.json`, which is there exactly when the run is complete. A folder of another identity is made anew. What Imagic
+/// trains is the same with and without masks, and stands in `OUT/cases/NAME/training`, a run folder too.
 struct CaseRun {
   let editCase: EditCase
-  let method: EditMethod
+  let method: BenchMethod
   let bench: BenchSettings
   let baseDigest: String
   let size: PictureSize
@@ -46,20 +51,17 @@ struct CaseRun {
     let version: String
   }
 
-  private var folder: RunFolder {
-    RunFolder(path: "\(bench.out)/cases/\(editCase.name)/\(method.rawValue)")
+  private var folder: RunFolder { folder(method.rawValue) }
+  private var training: RunFolder { folder("training") }
+  private func folder(_ name: String) -> RunFolder {
+    RunFolder(path: "\(bench.out)/cases/\(editCase.name)/\(name)")
   }
   private var resultPath: String { "\(folder.path)/result.json" }
   private var identityPath: String { "\(folder.path)/identity.json" }
 
   private func stageRun() -> StageRun {
-    var request = bench.request
-    request.image = editCase.input
-    request.prompt = editCase.prompt
-    request.generate.method = method
-    if method == .ddimInversion { request.generate.source = editCase.source }
     var run = StageRun(folder: folder)
-    run.request = request
+    run.request = method.request(for: editCase, bench.request)
     run.threads = bench.threads
     run.command = bench.command
     run.shouldStop = bench.shouldStop
@@ -81,7 +83,8 @@ struct CaseRun {
   func result() throws -> (result: CaseResult, isOld: Bool) {
     let run = stageRun()
     let truth = try truth()
-    let identity = try identity(run)
+    let identity = try identity(
+      run, files: [editCase.input, editCase.target, editCase.mask].compactMap { $0 })
     let files = FileManager.default
     if let saved: Identity = try? Self.read(identityPath) {
       if saved == identity, let result: CaseResult = try? Self.read(resultPath) {
@@ -91,17 +94,46 @@ struct CaseRun {
     }
     try folder.create()
     try Self.write(identity, to: identityPath)
-    if method == .imagic {
-      try EmbeddingStage.run(run)
-      try WeightsStage.run(run)
-    }
+    if method.edits == .imagic { try train(run) }
     try GenerateStage.run(run)
     let result = try measure(identity.settings, truth)
     try Self.write(result, to: resultPath)
-    if !bench.keepsCheckpoints {
-      for file in [folder.embedding, folder.weights] { try? files.removeItem(atPath: file) }
-    }
+    for file in [folder.embedding, folder.weights] { try? files.removeItem(atPath: file) }
     return (result, false)
+  }
+
+  /// Trains, or takes what was trained for the case already, and lends the run's folder the checkpoints.
+  private func train(_ run: StageRun) throws {
+    var training = run
+    training.folder = self.training
+    training.request = BenchMethod.imagic.request(for: editCase, bench.request)
+    // What another bench has left here may be of other settings.
+    let identity = try identity(training, files: BenchMethod.imagic.inputs(of: editCase))
+    let path = "\(training.folder.path)/identity.json"
+    let files = FileManager.default
+    let saved: Identity? = try? Self.read(path)
+    if saved != identity, files.fileExists(atPath: training.folder.path) {
+      try files.removeItem(atPath: training.folder.path)
+    }
+    try training.folder.create()
+    try Self.write(identity, to: path)
+    try EmbeddingStage.run(training)
+    try WeightsStage.run(training)
+    for (own, lent) in [
+      (training.folder.embedding, run.folder.embedding),
+      (training.folder.weights, run.folder.weights),
+    ] {
+      try? files.removeItem(atPath: lent)
+      // Checkpoints are only ever replaced as a whole, so that a second name for one is as good as a copy.
+      try files.linkItem(atPath: own, toPath: lent)
+    }
+  }
+
+  /// Removes the checkpoints that all methods of the case have shared, once their edits are made.
+  func removeCheckpoints() {
+    for file in [training.embedding, training.weights] {
+      try? FileManager.default.removeItem(atPath: file)
+    }
   }
 
   /// - Throws: `EditingError` or `ImageError`, where the case is no good.
@@ -119,8 +151,7 @@ struct CaseRun {
     return truth
   }
 
-  private func identity(_ run: StageRun) throws -> Identity {
-    let paths = [editCase.input, editCase.target, editCase.mask].compactMap { $0 }
+  private func identity(_ run: StageRun, files paths: [String]) throws -> Identity {
     var settings = try run.settings(saved: nil)
     settings.size = size
     return Identity(
@@ -144,14 +175,23 @@ struct CaseRun {
       }
     }
     let stages = Manifest.read(folder.manifest).manifest.stages
-    let trainings = [Stage.embedOptimize, .modelFinetune].compactMap { stages[$0.rawValue] }
+    let trainings =
+      method.edits == .imagic
+      ? Array(Manifest.read(training.manifest).manifest.stages.values) : []
     return CaseResult(
       name: editCase.name, kind: editCase.kind, method: method, points: points,
       reconstruction: reconstructions.mean,
+      overlap: try overlap(truth),
       suggested: method == .imagic
         ? stages[Stage.interpolateGenerate.rawValue]?.suggestion?.alpha : nil,
       gradientSteps: trainings.reduce(0) { $0 + $1.step },
-      seconds: stages.values.reduce(0) { $0 + $1.seconds })
+      seconds: (Array(stages.values) + trainings).reduce(0) { $0 + $1.seconds })
+  }
+
+  /// How far a mask that the model has found covers what the truth changes; nil where there is none.
+  private func overlap(_ truth: EditTruth) throws -> Double? {
+    guard method == .autoMaskedImagic, truth.stays.count > 0 else { return nil }
+    return Region(white: try Picture(contentsOf: folder.mask)).overlap(with: truth.mayDiffer)
   }
 
   private static func read<Value: Decodable>(_ path: String) throws -> Value {

@@ -21,6 +21,8 @@ public enum EditBench {
     let base = try Base(path: basePath(settings.request))
     let size = settings.request.size ?? base.defaultSize
     let baseDigest = try base.digest()
+    let cases = try (settings.knownWords ? cases.known(to: base) : cases).limited(
+      to: settings.limit)
     var skipped = cases.skipped
     for bad in skipped { settings.report(.warning("skipped \(bad.name): \(bad.reason)")) }
 
@@ -33,10 +35,13 @@ public enum EditBench {
     }
     for (index, editCase) in cases.cases.enumerated() {
       let subject = "case \(index + 1)/\(cases.cases.count) \(editCase.name)"
-      for method in settings.methods {
-        let run = CaseRun(
+      func run(_ method: BenchMethod) -> CaseRun {
+        CaseRun(
           editCase: editCase, method: method, bench: settings, baseDigest: baseDigest, size: size,
           subject: "\(subject) \(method.rawValue)")
+      }
+      for method in settings.methods where method.suits(editCase) {
+        let run = run(method)
         do {
           let (result, isOld) = try run.result()
           results.append(result)
@@ -49,6 +54,7 @@ public enum EditBench {
           throw error
         }
       }
+      if !settings.keepsCheckpoints { run(.imagic).removeCheckpoints() }
     }
     guard !results.isEmpty else {
       throw EditingError(
@@ -58,7 +64,7 @@ public enum EditBench {
   }
 
   /// The base that is asked for, or the embedded one.
-  private static func basePath(_ request: EditRequest) throws -> String {
+  static func basePath(_ request: EditRequest) throws -> String {
     var request = request
     (request.image, request.prompt) = ("", "")
     return try EditSettings(request: request, flags: EditRequest()).base

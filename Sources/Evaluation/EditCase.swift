@@ -112,25 +112,21 @@ public struct EditCases: Equatable, Sendable {
   public var skipped: [Skipped] = []
 
   /// Reads all cases of a folder, sorted by name. A bad one is left out and told.
-  /// - Parameter limit: how many of each kind at most; nil for all.
   /// - Throws: `EditingError`, where there is no such folder, or no case in it.
-  public init(in folder: String, limit: Int?) throws {
+  public init(in folder: String) throws {
     let names: [String]
     do {
       names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
     } catch {
       throw EditingError(.noInput, "\(folder): there is no such folder, wanted one of cases")
     }
-    var counts: [EditKind: Int] = [:]
     for name in names where !name.hasPrefix(".") {
       var isFolder: ObjCBool = false
       let path = "\(folder)/\(name)"
       guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
       else { continue }
       do {
-        let found = try EditCase(name, in: folder)
-        counts[found.kind, default: 0] += 1
-        if counts[found.kind] ?? 0 <= limit ?? .max { cases.append(found) }
+        cases.append(try EditCase(name, in: folder))
       } catch {
         skipped.append(Skipped(name: name, reason: "\(error)"))
       }
@@ -139,5 +135,33 @@ public struct EditCases: Equatable, Sendable {
       let reason = skipped.first.map { ": \($0.reason)" } ?? ""
       throw EditingError(.badData, "\(folder): found no case that can be used\(reason)")
     }
+  }
+
+  /// The first cases of each kind.
+  /// - Parameter limit: how many of each kind at most; nil for all.
+  public func limited(to limit: Int?) -> EditCases {
+    guard let limit else { return self }
+    var counts: [EditKind: Int] = [:]
+    var some = self
+    some.cases = cases.filter { editCase in
+      counts[editCase.kind, default: 0] += 1
+      return counts[editCase.kind] ?? 0 <= limit
+    }
+    return some
+  }
+
+  /// The cases all of whose words a base has seen; all of them where it does not say which those are.
+  /// - Throws: `EditingError`, where none is left.
+  public func known(to base: Base) throws -> EditCases {
+    guard let words = try BaseWords(base: base.path) else { return self }
+    var known = self
+    known.cases = cases.filter { editCase in
+      words.unknown(in: [editCase.prompt, editCase.source].compactMap { $0 }).isEmpty
+    }
+    guard !known.cases.isEmpty else {
+      throw EditingError(
+        .badData, "\(base.path)/\(BaseWords.file): found no case that has these words alone")
+    }
+    return known
   }
 }

@@ -54,6 +54,18 @@ public struct Region: Equatable, Sendable {
     Region(width: width, height: height, contains: contains.map { !$0 })
   }
 
+  /// Intersection over union with another region, 0 to 1; nil where both are empty.
+  /// - Precondition: both have the same size.
+  public func overlap(with other: Region) -> Double? {
+    precondition((width, height) == (other.width, other.height))
+    var (both, either) = (0, 0)
+    for (isIn, isInOther) in zip(contains, other.contains) {
+      both += isIn && isInOther ? 1 : 0
+      either += isIn || isInOther ? 1 : 0
+    }
+    return either == 0 ? nil : Double(both) / Double(either)
+  }
+
   /// How many pixels are in it.
   public var count: Int { contains.reduce(0) { $0 + ($1 ? 1 : 0) } }
 

@@ -30,7 +30,7 @@ import Tensors
 
   @Option(
     help: ArgumentHelp(
-      "Which of imagic, sdedit, ddim-inversion and sample; all where not given.",
+      "Which of \(BenchMethod.allCases.map(\.rawValue).joined(separator: ", ")); all where not given.",
       valueName: "names"))
   var methods: MethodList?
 
@@ -56,6 +56,11 @@ import Tensors
       "The learned metrics' weights; imagic/metrics in the user's cache where not given.",
       valueName: "folder"))
   var metrics: String?
+
+  @Flag(
+    name: .customLong("known-words"),
+    help: "Leave out cases with words that the base has never seen.")
+  var knownWords = false
 
   @Option(help: ArgumentHelp("How many cases of each kind at most.", valueName: "number"))
   var limit: Int?
@@ -99,22 +104,24 @@ import Tensors
     bench.methods = methods?.values ?? bench.methods
     bench.learned = try LearnedMetrics(in: metrics ?? LearnedMetrics.defaultFolder)
     bench.keepsCheckpoints = keepCheckpoints
+    bench.knownWords = knownWords
+    bench.limit = limit
     bench.threads = Parallel.threads
     bench.command = Shell.command
     bench.report = console.show
     for left in bench.learned.leftOut { console.note("left out: \(left)") }
     let folder = Shell.absolute(cases)
-    let (report, files) = try EditBench.run(EditCases(in: folder, limit: limit), bench)
+    let (report, files) = try EditBench.run(EditCases(in: folder), bench)
     console.result(files: files, text: report.markdown)
   }
 }
 
 /// Names of methods, "imagic,sdedit".
 struct MethodList: ExpressibleByArgument {
-  let values: [EditMethod]
+  let values: [BenchMethod]
 
   init?(argument: String) {
-    let values = argument.split(separator: ",").map { EditMethod(rawValue: String($0)) }
+    let values = argument.split(separator: ",").map { BenchMethod(rawValue: String($0)) }
     guard !values.isEmpty, !values.contains(nil), Set(values).count == values.count else {
       return nil
     }

@@ -47,7 +47,7 @@ import Editing
 
   @Option(
     help: ArgumentHelp(
-      "Of ddim-inversion: a caption of the photograph, to invert it under; none where not given.",
+      "A caption of the photograph: ddim-inversion inverts it under it, and --mask auto compares with it.",
       valueName: "text"))
   var source: String?
 

@@ -251,6 +251,27 @@ import Testing
     #expect(wider.share > mask.share)
   }
 
+  /// A caption of the photograph takes the place of the optimised embedding.
+  @Test func anAutomaticMaskIsOfTheCaptionWhereThereIsOne() throws {
+    var run = run(.imagic, mask: "auto")
+    run.flags.generate.alphas = [1]
+    run.flags.generate.seeds = [0]
+    // What two captions differ in is spread too widely here for the default.
+    run.flags.masking.threshold = 0.3
+    try train(run)
+    try perform(run)
+    let mask = try Picture(contentsOf: path("run/mask.png"))
+    run.flags.generate.source = "a photo of a cow on grass"
+    #expect(try perform(run).written.first == "mask.png")
+    let captioned = try Picture(contentsOf: path("run/mask.png"))
+    #expect(captioned != mask)
+    // The sentence itself differs from the photograph nowhere.
+    run.flags.generate.source = run.request?.prompt
+    let error = try #require(throws: EditingError.self) { try GenerateStage.run(run) }
+    #expect(
+      error.status == .badData && error.description.contains("wanted a lower --mask-threshold"))
+  }
+
   @Test func stoppedAnywhereAndRunAgainItEndsWithTheSameBytes() throws {
     func run(_ name: String) -> StageRun {
       var run = self.run(mask: "auto", in: name)

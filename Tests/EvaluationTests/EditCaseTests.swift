@@ -61,18 +61,30 @@ import Testing
     try folder.writeCase("d", kind: "lighting")
     try folder.writeCase("e", kind: "size")
     _ = try folder.write("", to: "file.txt")
-    let all = try EditCases(in: folder.path, limit: nil)
+    let all = try EditCases(in: folder.path)
     #expect(all.cases.map(\.name) == ["a", "b", "c", "d"])
     #expect(all.skipped.map(\.name) == ["e"])
-    #expect(try EditCases(in: folder.path, limit: 2).cases.map(\.name) == ["a", "b", "d"])
+    #expect(try EditCases(in: folder.path).limited(to: 2).cases.map(\.name) == ["a", "b", "d"])
+  }
+
+  @Test func casesWithWordsThatABaseHasNeverSeenAreLeftOut() throws {
+    for name in ["a", "b"] { try folder.writeCase(name) }
+    let base = try Base(path: Repository.base)
+    _ = try folder.write("a photo of a green hippo", to: "a/prompt.txt")
+    #expect(try EditCases(in: folder.path).known(to: base).cases.map(\.name) == ["b"])
+    _ = try folder.write("a photo of a blue hippo", to: "b/prompt.txt")
+    let error = #expect(throws: EditingError.self) {
+      try EditCases(in: folder.path).known(to: base)
+    }
+    #expect(error?.status == .badData)
   }
 
   @Test func aFolderWithoutCasesIsNamed() throws {
     var error = try #require(throws: EditingError.self) {
-      try EditCases(in: "\(folder.path)/none", limit: nil)
+      try EditCases(in: "\(folder.path)/none")
     }
     #expect(error.status == .noInput)
-    error = try #require(throws: EditingError.self) { try EditCases(in: folder.path, limit: nil) }
+    error = try #require(throws: EditingError.self) { try EditCases(in: folder.path) }
     #expect(error.status == .badData && error.description.contains("found no case"))
   }
 }

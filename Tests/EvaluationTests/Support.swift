@@ -38,7 +38,7 @@ extension TemporaryFolder {
       size: 32
       embedding: { steps: 3, batch: 2 }
       finetune: { steps: 3, batch: 2 }
-      generate: { alphas: [0, 0.5, 1], strengths: [0, 0.5], guidance-scales: [0, 2], steps: 4 }
+      generate: { alphas: [0, 0.5, 1], strengths: [0, 0.5], guidance-scales: [0, 2], steps: 4, resample-jump: 2 }
       """, to: "settings.yaml")
   }
 }

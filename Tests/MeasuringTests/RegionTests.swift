@@ -17,6 +17,15 @@ import Testing
     #expect(region.complement.contains == [true, true, false, false])
   }
 
+  @Test func regionsOverlapByWhatBothHaveOfWhatEitherHas() {
+    let left = Region(width: 4, height: 1, contains: [true, true, true, false])
+    let right = Region(width: 4, height: 1, contains: [false, true, true, true])
+    #expect(left.overlap(with: right) == 0.5 && left.overlap(with: left) == 1)
+    #expect(left.overlap(with: left.complement) == 0)
+    let none = Region(width: 1, height: 1, contains: [false])
+    #expect(none.overlap(with: none) == nil)
+  }
+
   @Test func picturesDifferBeyondATolerance() {
     let first = row([SIMD3(10, 10, 10), SIMD3(10, 10, 10), SIMD3(10, 10, 10)])
     let second = row([SIMD3(10, 10, 18), SIMD3(10, 19, 10), SIMD3(1, 10, 10)])
