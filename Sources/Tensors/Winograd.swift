@@ -482,17 +482,17 @@ enum Winograd {
         stride: spread(count * outputs))
     }
 
-    let width = MatrixProduct.stripWidth
-    let strips = (outputs + width - 1) / width
-    let rowBlock = 64
-    let blocks = (inputs + rowBlock - 1) / rowBlock
-    func columns(_ block: Int) -> Range<Int> {
-      let strip = block / blocks
-      return (strip * width)..<min(outputs, (strip + 1) * width)
-    }
+    // Blocks of as many columns as rows: each operand is packed again for every block of the other.
+    let side = MatrixProduct.rowBlock
+    let columnBlocks = (outputs + side - 1) / side
+    let all = (inputs + side - 1) / side * columnBlocks
     func rows(_ block: Int) -> Range<Int> {
-      let number = block % blocks
-      return (number * rowBlock)..<min(inputs, (number + 1) * rowBlock)
+      let first = block / columnBlocks * side
+      return first..<min(inputs, first + side)
+    }
+    func columns(_ block: Int) -> Range<Int> {
+      let first = block % columnBlocks * side
+      return first..<min(outputs, first + side)
     }
     func multiply(_ block: Int, elements: Range<Int>, into products: UnsafeMutablePointer<Float>) {
       let (rows, columns) = (rows(block), columns(block))
@@ -512,8 +512,7 @@ enum Winograd {
             offsets: .strided(columns.count)))
       }
     }
-    let room = elements * spread(rowBlock * width)
-    let all = strips * blocks
+    let room = elements * spread(side * side)
     if all >= 8 {
       Parallel.forEach(all) { block in
         let products = StoragePool.shared.storage(count: room)
