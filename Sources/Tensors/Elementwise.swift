@@ -1,7 +1,7 @@
 // Kernels that go through their tensors once, element by element, and sums over rows.
 
 /// How many floats a task of an elementwise kernel handles: enough to be worth waking a thread for.
-private let elementGrain = 32_768
+let elementGrain = 8192
 
 /// A function of one element, sixteen at a time. A type rather than a closure, so that the compiler makes a loop for it.
 protocol ElementFunction {

@@ -271,7 +271,7 @@ public func layerNormalization(
   let (source, scales, shifts) = (
     UnsafePointer(x.pointer), UnsafePointer(scale.pointer), UnsafePointer(shift.pointer)
   )
-  Parallel.forEachRange(of: rows, grain: max(1, 8192 / channels)) { range in
+  Parallel.forEachRange(of: rows, grain: max(1, elementGrain / channels)) { range in
     for row in range {
       let line = source + row &* channels
       var sum = Vector()
@@ -305,7 +305,7 @@ public func layerNormalizationGradient(
 ) -> (input: Tensor, scale: Tensor, shift: Tensor) {
   let (rows, channels) = (x.shape.rows, x.shape.last)
   let result = Tensor(uninitialized: x.shape)
-  let grain = max(1, 32_768 / channels)
+  let grain = max(1, elementGrain / channels)
   let tasks = (rows + grain - 1) / grain
   let partial = Tensor(zeros: [max(1, tasks), 2, channels])
   let (source, upper, scales) = (

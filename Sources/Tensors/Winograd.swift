@@ -518,7 +518,7 @@ enum Winograd {
         let products = StoragePool.shared.storage(count: room)
         multiply(block, elements: 0..<elements, into: products.pointer)
         transformWeightGradient(
-          products.pointer, rows: rows(block), columns: columns(block), into: result)
+          products.pointer, rows(block), rows: rows(block), columns: columns(block), into: result)
       }
     } else {
       // Few channels make few blocks, too few for the threads: their elements are shared out too.
@@ -530,24 +530,30 @@ enum Winograd {
           block, elements: (group * elements / groups)..<((group + 1) * elements / groups),
           into: products.pointer + block * room)
       }
-      Parallel.forEach(all) { block in
+      Parallel.forEach(all * groups) { task in
+        let (block, group) = (task / groups, task % groups)
+        let (rows, count) = (rows(block), rows(block).count)
+        let first = rows.lowerBound
         transformWeightGradient(
-          products.pointer + block * room, rows: rows(block), columns: columns(block), into: result)
+          products.pointer + block * room,
+          (first + group * count / groups)..<(first + (group + 1) * count / groups), rows: rows,
+          columns: columns(block), into: result)
       }
     }
     return result
   }
 
-  /// Gᵀ u G of a block of rows and columns.
+  /// Gᵀ u G of some of the rows of a block of rows and columns.
   @inline(never)
   private static func transformWeightGradient(
-    _ products: UnsafePointer<Float>, rows: Range<Int>, columns: Range<Int>, into result: Tensor
+    _ products: UnsafePointer<Float>, _ some: Range<Int>, rows: Range<Int>, columns: Range<Int>,
+    into result: Tensor
   ) {
     let (inputs, outputs) = (result.shape[2], result.shape[3])
     let stride = spread(rows.count * columns.count)
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18) { buffer in
       let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      for row in rows {
+      for row in some {
         for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
           let source =
             products + ((row - rows.lowerBound) * columns.count + column - columns.lowerBound)
