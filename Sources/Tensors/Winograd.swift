@@ -213,16 +213,17 @@ enum Winograd {
         var patch = UnsafePointer(x.pointer) + ((image * height + y) * width + x0) * channels
         var rowStride = width * channels
         if !inside {
+          let (first, last) = (max(0, -x0), min(extent, width - x0))
           for row in 0..<extent {
-            for column in 0..<extent {
-              let pixel = framed + (row * extent + column) * channels
-              if y + row >= 0, y + row < height, x0 + column >= 0, x0 + column < width {
-                pixel.update(
-                  from: patch + row * rowStride + column * channels, count: channels)
-              } else {
-                pixel.update(repeating: 0, count: channels)
-              }
+            let line = framed + row * extent * channels
+            guard y + row >= 0, y + row < height else {
+              line.update(repeating: 0, count: extent * channels)
+              continue
             }
+            line.update(repeating: 0, count: first * channels)
+            (line + first * channels).update(
+              from: patch + (row * rowStride + first * channels), count: (last - first) * channels)
+            (line + last * channels).update(repeating: 0, count: (extent - last) * channels)
           }
           patch = UnsafePointer(framed)
           rowStride = extent * channels
