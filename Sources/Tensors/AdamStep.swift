@@ -41,7 +41,7 @@ public struct AdamStep: Sendable {
     let (keep2, take2) = (Vector(repeating: Float(beta2)), Vector(repeating: Float(1 - beta2)))
     let tiny = Vector(repeating: epsilon)
     let (p, g, m, v) = (values.pointer, gradient.pointer, mean.pointer, variance.pointer)
-    Parallel.forEachRange(of: values.count, grain: 65_536) { range in
+    Parallel.forEachRange(of: values.count, grain: elementGrain) { range in
       forEachVector(range) { i, n in
         let slope = read(g + i, n)
         let first = keep1 * read(m + i, n) + take1 * slope

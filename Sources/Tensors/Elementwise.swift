@@ -1,7 +1,7 @@
 // Kernels that go through their tensors once, element by element, and sums over rows.
 
 /// How many floats a task of an elementwise kernel handles: enough to be worth waking a thread for.
-private let elementGrain = 32_768
+let elementGrain = 8192
 
 /// A function of one element, sixteen at a time. A type rather than a closure, so that the compiler makes a loop for it.
 protocol ElementFunction {
@@ -157,25 +157,35 @@ extension Tensor {
   public func dot(_ other: Tensor) -> Double { reduce(other, Product()) }
 
   /// The sum over all rows of `[…, columns]`, as `[columns]`.
-  public func sumOfRows() -> Tensor {
-    let (rows, columns) = (shape.rows, shape.last)
+  public func sumOfRows() -> Tensor { sumsOfRows(groups: 1).reshaped([shape.last]) }
+
+  /// The sums over the rows of each of `groups` equal parts, one after the other: `[groups, columns]`.
+  private func sumsOfRows(groups: Int) -> Tensor {
+    let (rows, columns) = (shape.rows / groups, shape.last)
     let grain = 256
     let tasks = (rows + grain - 1) / grain
-    let partial = Tensor(uninitialized: [Swift.max(1, tasks), columns])
+    let partial = Tensor(uninitialized: [groups * tasks, columns])
     let source = UnsafePointer(pointer)
-    Parallel.forEachRange(of: rows, grain: grain) { range in
-      let target = partial.pointer + range.lowerBound / grain * columns
+    Parallel.forEach(groups * tasks) { task in
+      let first = task % tasks * grain
+      let line = source + (task / tasks * rows + first) * columns
+      let count = Swift.min(grain, rows - first)
       forEachVector(0..<columns) { j, n in
         var sum = Vector()
-        for row in range { sum += read(source + (row &* columns &+ j), n) }
-        write(sum, target + j, n)
+        for row in 0..<count { sum += read(line + (row &* columns &+ j), n) }
+        write(sum, partial.pointer + (task &* columns &+ j), n)
       }
     }
-    let result = Tensor(uninitialized: [columns])
-    forEachVector(0..<columns) { j, n in
-      var sum = Vector()
-      for task in 0..<tasks { sum += read(partial.pointer + (task &* columns &+ j), n) }
-      write(sum, result.pointer + j, n)
+    if tasks == 1 { return partial }
+    let result = Tensor(uninitialized: [groups, columns])
+    for group in 0..<groups {
+      forEachVector(0..<columns) { j, n in
+        var sum = Vector()
+        for task in (group * tasks)..<((group + 1) * tasks) {
+          sum += read(partial.pointer + (task &* columns &+ j), n)
+        }
+        write(sum, result.pointer + (group &* columns &+ j), n)
+      }
     }
     return result
   }
@@ -201,11 +211,5 @@ extension Tensor {
   }
 
   /// The sum over the pixels of each picture: `[batch, …, channels]` to `[batch, channels]`.
-  public func sumOfPixels() -> Tensor {
-    let (batch, channels) = (shape[0], shape.last)
-    let pixels = count / (batch * channels)
-    return Tensor(
-      concatenating: (0..<batch).map { slice($0..<($0 + 1)) }
-        .map { $0.reshaped([pixels, channels]).sumOfRows().reshaped([1, channels]) })
-  }
+  public func sumOfPixels() -> Tensor { sumsOfRows(groups: shape[0]) }
 }

@@ -647,15 +647,19 @@ private struct Panel {
   private func finish6<R: TileRow>(
     _ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R
   ) {
-    // A short inner dimension leaves little to do between two tiles: the most usual ones are stored without a question.
-    if valid == R.width, row &+ 6 <= rows.upperBound, !target.accumulates, target.bias == nil {
-      let base = target.base + column
-      r0.store(base + target.offsets[row])
-      r1.store(base + target.offsets[row &+ 1])
-      r2.store(base + target.offsets[row &+ 2])
-      r3.store(base + target.offsets[row &+ 3])
-      r4.store(base + target.offsets[row &+ 4])
-      r5.store(base + target.offsets[row &+ 5])
+    // Where the inner dimension is short this takes as long as the products, so whole tiles have a way of their own.
+    let bias = target.bias.map { $0 + column }
+    if valid == R.width, row &+ 6 <= rows.upperBound, !target.accumulates || bias == nil {
+      @inline(__always) func put(_ r: R, _ i: Int) {
+        let line = target.base + (target.offsets[row &+ i] &+ column)
+        r.store(line, adding: target.accumulates ? UnsafePointer(line) : bias)
+      }
+      put(r0, 0)
+      put(r1, 1)
+      put(r2, 2)
+      put(r3, 3)
+      put(r4, 4)
+      put(r5, 5)
       return
     }
     finish(r0, row)
@@ -681,8 +685,8 @@ private protocol TileRow {
   init()
   /// Adds `a` times the `width` floats at `b`.
   mutating func add(_ a: Float, _ b: UnsafePointer<Float>)
-  /// Stores all `width` of them.
-  func store(_ line: UnsafeMutablePointer<Float>)
+  /// Stores all `width` of them, or their sums with as many others.
+  func store(_ line: UnsafeMutablePointer<Float>, adding others: UnsafePointer<Float>?)
   func store(
     _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
     bias: UnsafePointer<Float>?)
@@ -721,10 +725,10 @@ private struct Row48: TileRow {
   }
 
   @inline(__always)
-  func store(_ line: UnsafeMutablePointer<Float>) {
-    Tensors.store(x, line)
-    Tensors.store(y, line + 16)
-    Tensors.store(z, line + 32)
+  func store(_ line: UnsafeMutablePointer<Float>, adding others: UnsafePointer<Float>?) {
+    Tensors.store(others.map { x + load($0) } ?? x, line)
+    Tensors.store(others.map { y + load($0 + 16) } ?? y, line + 16)
+    Tensors.store(others.map { z + load($0 + 32) } ?? z, line + 32)
   }
 
   @inline(__always)
@@ -750,9 +754,9 @@ private struct Row32: TileRow {
   }
 
   @inline(__always)
-  func store(_ line: UnsafeMutablePointer<Float>) {
-    Tensors.store(x, line)
-    Tensors.store(y, line + 16)
+  func store(_ line: UnsafeMutablePointer<Float>, adding others: UnsafePointer<Float>?) {
+    Tensors.store(others.map { x + load($0) } ?? x, line)
+    Tensors.store(others.map { y + load($0 + 16) } ?? y, line + 16)
   }
 
   @inline(__always)
@@ -775,8 +779,8 @@ private struct Row16: TileRow {
   }
 
   @inline(__always)
-  func store(_ line: UnsafeMutablePointer<Float>) {
-    Tensors.store(x, line)
+  func store(_ line: UnsafeMutablePointer<Float>, adding others: UnsafePointer<Float>?) {
+    Tensors.store(others.map { x + load($0) } ?? x, line)
   }
 
   @inline(__always)

@@ -13,6 +13,25 @@ public struct NormalizationStatistics: Sendable {
 /// Pixels that one task sums: the sums are of float32, so a short run keeps them exact.
 private let pixelGrain = 128
 
+/// Calls `sum` for each part of each picture, then `finish` for each picture, then `apply` for each part again. Small
+/// pictures are tasks whole, which keeps them in a cache and wakes the threads once.
+private func forEachPicture(
+  _ batch: Int, parts: Int, sum: (Int) -> Void, finish: (Int) -> Void, apply: (Int) -> Void
+) {
+  if batch >= 4, parts <= 2 {
+    Parallel.forEach(batch) { image in
+      let tasks = (image * parts)..<((image + 1) * parts)
+      tasks.forEach(sum)
+      finish(image)
+      tasks.forEach(apply)
+    }
+  } else {
+    Parallel.forEach(batch * parts, sum)
+    (0..<batch).forEach(finish)
+    Parallel.forEach(batch * parts, apply)
+  }
+}
+
 /// Group normalisation (Wu and He, 2018), followed, where wanted, by SiLU.
 ///
 /// - Parameters:
@@ -33,7 +52,7 @@ public func groupNormalization(
   // Sums of x - first and its square for each channel, with the channel's first pixel as origin: a mean far from 0
   // would otherwise drown the variance.
   let sums = Tensor(uninitialized: [batch * tasks, 2, channels])
-  Parallel.forEach(batch * tasks) { task in
+  func sum(_ task: Int) {
     let (image, part) = (task / tasks, task % tasks)
     let origin = source + image &* pixels &* channels
     let (from, to) = (part * pixelGrain, min(pixels, (part + 1) * pixelGrain))
@@ -57,7 +76,7 @@ public func groupNormalization(
   let inverse = Tensor(uninitialized: [batch, groups])
   // y = x * factor + offset, for each channel of each picture.
   let factors = Tensor(uninitialized: [batch, 2, channels])
-  for image in 0..<batch {
+  func finish(_ image: Int) {
     let origin = source + image * pixels * channels
     for group in 0..<groups {
       var groupMean = 0.0
@@ -95,7 +114,7 @@ public func groupNormalization(
 
   let result = Tensor(uninitialized: x.shape)
   let target = result.pointer
-  Parallel.forEach(batch * tasks) { task in
+  func apply(_ task: Int) {
     let (image, part) = (task / tasks, task % tasks)
     let base = image &* pixels &* channels
     let factor = UnsafePointer(factors.pointer) + image * 2 * channels
@@ -118,6 +137,7 @@ public func groupNormalization(
       }
     }
   }
+  forEachPicture(batch, parts: tasks, sum: sum, finish: finish, apply: apply)
   return (result, NormalizationStatistics(mean: mean, inverseDeviation: inverse))
 }
 
@@ -142,18 +162,21 @@ public func groupNormalizationGradient(
   // x' = x * rate + offset for each channel of each picture.
   let factors = Tensor(uninitialized: [batch, 2, channels])
   for image in 0..<batch {
-    for channel in 0..<channels {
-      let group = image * groups + channel / width
-      let rate = statistics.inverseDeviation.pointer[group]
-      factors.pointer[image * 2 * channels + channel] = rate
-      factors.pointer[(image * 2 + 1) * channels + channel] = -statistics.mean.pointer[group] * rate
+    let factor = factors.pointer + image * 2 * channels
+    for group in 0..<groups {
+      let rate = statistics.inverseDeviation.pointer[image * groups + group]
+      let offset = -statistics.mean.pointer[image * groups + group] * rate
+      for channel in (group * width)..<((group + 1) * width) {
+        factor[channel] = rate
+        factor[channels + channel] = offset
+      }
     }
   }
 
   // First pass: the gradient before SiLU, kept in the result, and its sums with and without x' over each channel.
   let sums = Tensor(uninitialized: [batch * tasks, 2, channels])
   let (scales, shifts) = (UnsafePointer(scale.pointer), UnsafePointer(shift.pointer))
-  Parallel.forEach(batch * tasks) { task in
+  func sum(_ task: Int) {
     let (image, part) = (task / tasks, task % tasks)
     let factor = UnsafePointer(factors.pointer) + image * 2 * channels
     let partial = sums.pointer + task * 2 * channels
@@ -177,11 +200,12 @@ public func groupNormalizationGradient(
     }
   }
 
-  let scaleGradient = Tensor(zeros: [channels])
-  let shiftGradient = Tensor(zeros: [channels])
+  // The gradients by scale and shift of each picture alone.
+  let gradients = Tensor(uninitialized: [batch, 2, channels])
   // dx = value * first + x' * second + third for each channel of each picture.
   let terms = Tensor(uninitialized: [batch, 3, channels])
-  for image in 0..<batch {
+  func finish(_ image: Int) {
+    let own = gradients.pointer + image * 2 * channels
     for group in 0..<groups {
       var (groupSum, groupProduct) = (0.0, 0.0)
       for channel in (group * width)..<((group + 1) * width) {
@@ -191,8 +215,8 @@ public func groupNormalizationGradient(
           sum += Double(partial[channel])
           product += Double(partial[channels + channel])
         }
-        shiftGradient.pointer[channel] += Float(sum)
-        scaleGradient.pointer[channel] += Float(product)
+        own[channel] = Float(product)
+        own[channels + channel] = Float(sum)
         groupSum += sum * Double(scales[channel])
         groupProduct += product * Double(scales[channel])
       }
@@ -207,7 +231,7 @@ public func groupNormalizationGradient(
     }
   }
 
-  Parallel.forEach(batch * tasks) { task in
+  func apply(_ task: Int) {
     let (image, part) = (task / tasks, task % tasks)
     let factor = UnsafePointer(factors.pointer) + image * 2 * channels
     let term = UnsafePointer(terms.pointer) + image * 3 * channels
@@ -223,7 +247,11 @@ public func groupNormalizationGradient(
       }
     }
   }
-  return (result, scaleGradient, shiftGradient)
+  forEachPicture(batch, parts: tasks, sum: sum, finish: finish, apply: apply)
+  let both = gradients.reshaped([batch, 2 * channels]).sumOfRows().reshaped([2, channels])
+  return (
+    result, both.slice(0..<1).reshaped([channels]), both.slice(1..<2).reshaped([channels])
+  )
 }
 
 /// Layer normalisation (Ba et al., 2016) of each row.
@@ -243,7 +271,7 @@ public func layerNormalization(
   let (source, scales, shifts) = (
     UnsafePointer(x.pointer), UnsafePointer(scale.pointer), UnsafePointer(shift.pointer)
   )
-  Parallel.forEachRange(of: rows, grain: max(1, 8192 / channels)) { range in
+  Parallel.forEachRange(of: rows, grain: max(1, elementGrain / channels)) { range in
     for row in range {
       let line = source + row &* channels
       var sum = Vector()
@@ -277,7 +305,7 @@ public func layerNormalizationGradient(
 ) -> (input: Tensor, scale: Tensor, shift: Tensor) {
   let (rows, channels) = (x.shape.rows, x.shape.last)
   let result = Tensor(uninitialized: x.shape)
-  let grain = max(1, 32_768 / channels)
+  let grain = max(1, elementGrain / channels)
   let tasks = (rows + grain - 1) / grain
   let partial = Tensor(zeros: [max(1, tasks), 2, channels])
   let (source, upper, scales) = (

@@ -213,16 +213,17 @@ enum Winograd {
         var patch = UnsafePointer(x.pointer) + ((image * height + y) * width + x0) * channels
         var rowStride = width * channels
         if !inside {
+          let (first, last) = (max(0, -x0), min(extent, width - x0))
           for row in 0..<extent {
-            for column in 0..<extent {
-              let pixel = framed + (row * extent + column) * channels
-              if y + row >= 0, y + row < height, x0 + column >= 0, x0 + column < width {
-                pixel.update(
-                  from: patch + row * rowStride + column * channels, count: channels)
-              } else {
-                pixel.update(repeating: 0, count: channels)
-              }
+            let line = framed + row * extent * channels
+            guard y + row >= 0, y + row < height else {
+              line.update(repeating: 0, count: extent * channels)
+              continue
             }
+            line.update(repeating: 0, count: first * channels)
+            (line + first * channels).update(
+              from: patch + (row * rowStride + first * channels), count: (last - first) * channels)
+            (line + last * channels).update(repeating: 0, count: (extent - last) * channels)
           }
           patch = UnsafePointer(framed)
           rowStride = extent * channels
@@ -482,17 +483,17 @@ enum Winograd {
         stride: spread(count * outputs))
     }
 
-    let width = MatrixProduct.stripWidth
-    let strips = (outputs + width - 1) / width
-    let rowBlock = 64
-    let blocks = (inputs + rowBlock - 1) / rowBlock
-    func columns(_ block: Int) -> Range<Int> {
-      let strip = block / blocks
-      return (strip * width)..<min(outputs, (strip + 1) * width)
-    }
+    // Blocks of as many columns as rows: each operand is packed again for every block of the other.
+    let side = MatrixProduct.rowBlock
+    let columnBlocks = (outputs + side - 1) / side
+    let all = (inputs + side - 1) / side * columnBlocks
     func rows(_ block: Int) -> Range<Int> {
-      let number = block % blocks
-      return (number * rowBlock)..<min(inputs, (number + 1) * rowBlock)
+      let first = block / columnBlocks * side
+      return first..<min(inputs, first + side)
+    }
+    func columns(_ block: Int) -> Range<Int> {
+      let first = block % columnBlocks * side
+      return first..<min(outputs, first + side)
     }
     func multiply(_ block: Int, elements: Range<Int>, into products: UnsafeMutablePointer<Float>) {
       let (rows, columns) = (rows(block), columns(block))
@@ -512,14 +513,13 @@ enum Winograd {
             offsets: .strided(columns.count)))
       }
     }
-    let room = elements * spread(rowBlock * width)
-    let all = strips * blocks
+    let room = elements * spread(side * side)
     if all >= 8 {
       Parallel.forEach(all) { block in
         let products = StoragePool.shared.storage(count: room)
         multiply(block, elements: 0..<elements, into: products.pointer)
         transformWeightGradient(
-          products.pointer, rows: rows(block), columns: columns(block), into: result)
+          products.pointer, rows(block), rows: rows(block), columns: columns(block), into: result)
       }
     } else {
       // Few channels make few blocks, too few for the threads: their elements are shared out too.
@@ -531,24 +531,30 @@ enum Winograd {
           block, elements: (group * elements / groups)..<((group + 1) * elements / groups),
           into: products.pointer + block * room)
       }
-      Parallel.forEach(all) { block in
+      Parallel.forEach(all * groups) { task in
+        let (block, group) = (task / groups, task % groups)
+        let (rows, count) = (rows(block), rows(block).count)
+        let first = rows.lowerBound
         transformWeightGradient(
-          products.pointer + block * room, rows: rows(block), columns: columns(block), into: result)
+          products.pointer + block * room,
+          (first + group * count / groups)..<(first + (group + 1) * count / groups), rows: rows,
+          columns: columns(block), into: result)
       }
     }
     return result
   }
 
-  /// Gᵀ u G of a block of rows and columns.
+  /// Gᵀ u G of some of the rows of a block of rows and columns.
   @inline(never)
   private static func transformWeightGradient(
-    _ products: UnsafePointer<Float>, rows: Range<Int>, columns: Range<Int>, into result: Tensor
+    _ products: UnsafePointer<Float>, _ some: Range<Int>, rows: Range<Int>, columns: Range<Int>,
+    into result: Tensor
   ) {
     let (inputs, outputs) = (result.shape[2], result.shape[3])
     let stride = spread(rows.count * columns.count)
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18) { buffer in
       let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      for row in rows {
+      for row in some {
         for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
           let source =
             products + ((row - rows.lowerBound) * columns.count + column - columns.lowerBound)

@@ -38,6 +38,17 @@ private struct Case: CustomTestStringConvertible {
     Case(
       batch: 2, height: 12, width: 20, inputs: 32, outputs: 64,
       geometry: ConvolutionGeometry(kernel: 3)),
+    // Channels in several blocks, and in so many that each block is a task.
+    Case(
+      batch: 3, height: 9, width: 13, inputs: 112, outputs: 208,
+      geometry: ConvolutionGeometry(kernel: 3)),
+    Case(
+      batch: 4, height: 8, width: 7, inputs: 208, outputs: 304,
+      geometry: ConvolutionGeometry(kernel: 3)),
+    // So many tiles that each chunk of them is a task.
+    Case(
+      batch: 3, height: 61, width: 50, inputs: 16, outputs: 32,
+      geometry: ConvolutionGeometry(kernel: 3)),
     // The encoder of a KL autoencoder pads only after its pictures.
     Case(
       batch: 2, height: 11, width: 14, inputs: 17, outputs: 33,

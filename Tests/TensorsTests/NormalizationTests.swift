@@ -8,6 +8,7 @@ import Testing
   static let cases: [(Shape, groups: Int)] = [
     ([1, 1, 1, 12], 3), ([1, 1, 19, 3], 1), ([2, 5, 7, 17], 17), ([3, 4, 4, 33], 3),
     ([2, 9, 15, 49], 7), ([1, 13, 21, 32], 8), ([2, 16, 17, 96], 32), ([3, 5, 6], 2),
+    ([5, 9, 15, 24], 4),
   ]
 
   private func check(
@@ -90,8 +91,9 @@ import Testing
     #expect(largestDifference(rows.array, expected) <= 1e-5)
   }
 
-  @Test func doesNotDependOnTheNumberOfThreads() {
-    let (x, gradient) = (random([2, 40, 37, 48], 1), random([2, 40, 37, 48], 2))
+  @Test(arguments: [[2, 40, 37, 48], [5, 9, 15, 48]])
+  func doesNotDependOnTheNumberOfThreads(_ extents: [Int]) {
+    let (x, gradient) = (random(Shape(extents), 1), random(Shape(extents), 2))
     let (scale, shift) = (random([48], 3), random([48], 4))
     expectSameBytesOnAnyThreads {
       let (grouped, groups) = groupNormalization(
