@@ -99,7 +99,7 @@ BASE_DATA ?= $(HOME)/.cache/imagic/base-data
 base-data: ## Fetch the photographs that a base is trained on, 260 MB.
 	tools/fetch_base_data.sh "$(BASE_DATA)"
 
-# Where the shipped base is trained: pictures, checkpoints, samples.png and the curves of the losses.
+# Where a base is trained: pictures, checkpoints, samples.png and the curves of the losses.
 BASE_RUN ?= .base
 RENDER = $(BIN)/scene-render --data "$(BASE_DATA)"
 
@@ -113,7 +113,7 @@ RENDERED_held-out-photographs := --photos --count 500 --seed 2 --split held-out
 
 .PHONY: base
 base: $(foreach set,scenes held-out photographs held-out-photographs,$(BASE_RUN)/$(set)/metadata.jsonl)
-base: ## Train the shipped base again from nothing, in hours; goes on where it was stopped.
+base: ## Train a base from nothing into checkpoints/base, in many hours; goes on where it was stopped.
 	$(BIN)/base-train --data $(BASE_RUN)/scenes --pictures $(BASE_RUN)/photographs \
 	  --held-out $(BASE_RUN)/held-out --held-out $(BASE_RUN)/held-out-photographs \
 	  --run $(BASE_RUN)/training --recipe scenes/base.yaml $(FLAGS)

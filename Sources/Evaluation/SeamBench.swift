@@ -56,7 +56,8 @@ public enum SeamBench {
     let base = try Base(path: EditBench.basePath(settings.request))
     let size = settings.request.size ?? base.defaultSize
     let digest = try base.digest()
-    let cases = try (settings.knownWords ? cases.known(to: base) : cases).limited(to: settings.limit)
+    let usable = settings.knownWords ? try cases.known(to: base) : cases
+    let cases = usable.limited(to: settings.limit)
     var results: [SeamResult] = []
     for (index, editCase) in cases.cases.enumerated() {
       let pictures = try editCase.pictures(at: size)

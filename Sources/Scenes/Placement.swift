@@ -84,7 +84,10 @@ extension Scene.Subject {
       return secondOnLeft ? both.map { 1 - $0 } : both
     }
     switch position {
-    case .middle: return [middle]
+    case .middle:
+      // What is nearly as wide as the picture has little room to stand aside.
+      let room = max(0, 0.5 - widest / 2 * Scene.nearestScale)
+      return [0.5 + min(max(middle - 0.5, -room), room)]
     case .left: return [mix(least, max(least, 0.3), across)]
     case .right: return [1 - mix(least, max(least, 0.3), across)]
     }

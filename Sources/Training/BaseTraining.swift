@@ -57,7 +57,10 @@ public struct BaseTraining {
     try form.write(to: base)
     let origin = try origin.map { try SHA256Text.digest(ofFolder: $0) } ?? ""
 
-    var card = BaseCard(recipe: recipe, pictures: training.count)
+    var told = recipe
+    // One that is taken over was not trained by the recipe's steps here.
+    if self.autoencoder != nil { told.autoencoder.training.steps = 0 }
+    var card = BaseCard(recipe: told, pictures: training.count)
     let autoencoder = try trainAutoencoder(training, captioned, held, origin: origin, &card)
     let tokenizer = try CLIPTokenizer(
       folder: URL(fileURLWithPath: "\(base)/tokenizer", isDirectory: true))

@@ -146,6 +146,8 @@ import Testing
     let (before, after) = (try weights(first), try weights(second))
     #expect(before[0] == after[0])
     #expect(before[1] != after[1])
+    let card = try String(contentsOfFile: "\(second)/base/README.md", encoding: .utf8)
+    #expect(card.contains("| taken over |"))
 
     let other = try data.folder.write(
       SmallData.recipe.replacingOccurrences(of: "latent-channels: 4", with: "latent-channels: 3"),
