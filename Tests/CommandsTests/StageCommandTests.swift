@@ -43,8 +43,10 @@ import Testing
   private func killUntilComplete(_ program: BuiltProgram, _ arguments: [String]) throws -> Int {
     for kills in 0..<200 {
       let process = try program.start(arguments)
-      // From within the start of the program to well after several saves, in uneven steps.
-      let deadline = Date(timeIntervalSinceNow: 0.02 + 0.001 * Double(kills * 397 % 1500))
+      // From within the start of the program to well after several saves, in uneven steps; later ones are longer, for
+      // where other work keeps the program from getting anywhere.
+      let longest = 1500 * (1 + kills / 40)
+      let deadline = Date(timeIntervalSinceNow: 0.02 + 0.001 * Double(kills * 397 % longest))
       while process.isRunning && Date() < deadline { usleep(500) }
       if process.isRunning { kill(process.processIdentifier, SIGKILL) }
       process.waitUntilExit()
