@@ -184,8 +184,16 @@ struct CaseRun {
       overlap: try overlap(truth),
       suggested: method == .imagic
         ? stages[Stage.interpolateGenerate.rawValue]?.suggestion?.alpha : nil,
-      gradientSteps: trainings.reduce(0) { $0 + $1.step },
+      gradientSteps: try steps(),
       seconds: (Array(stages.values) + trainings).reduce(0) { $0 + $1.seconds })
+  }
+
+  /// How many steps were trained, by the checkpoints: a run that was killed may lack an entry in the manifest.
+  private func steps() throws -> Int {
+    guard method.edits == .imagic else { return 0 }
+    return try [folder.embedding, folder.weights].reduce(0) { sum, path in
+      try sum + StoreFile.read(path) { _ in false }.integer("step")
+    }
   }
 
   /// How far a mask that the model has found covers what the truth changes; nil where there is none.
