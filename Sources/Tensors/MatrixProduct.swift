@@ -146,6 +146,11 @@ enum MatrixProduct {
     guard rows > 0, columns > 0 else { return }
     let plan = InnerPlan(pieces, rightStride: right.layout == .rows ? right.stride : 1)
     guard plan.inner > 0 else { return fillEmpty(rows: rows, columns: columns, target) }
+    if FewRows.suits(rows: rows, columns: columns, pieces: pieces, left: left, right: right) {
+      return FewRows.run(
+        rows: rows, columns: columns, pieces: pieces, plan: plan, left: left, right: right,
+        into: target)
+    }
     let strips = (columns + stripWidth - 1) / stripWidth
 
     // Cut the columns first, since each task packs its own strips; then the rows, in chunks large enough to be worth a
@@ -440,7 +445,7 @@ enum MatrixProduct {
 }
 
 /// A column of register tiles: rows of the left operand by one strip.
-private struct Panel {
+struct Panel {
   var pieces: UnsafeBufferPointer<Piece>
   var inner: Int
   var strip: UnsafePointer<Float>
@@ -629,10 +634,37 @@ private struct Panel {
     }
   }
 
-  @inline(__always)
-  private func finish8<R: TileRow>(
+  /// Whether a tile of so many rows has all of them and all columns. Where the inner dimension is short, storing takes as
+  /// long as the products, so such tiles are stored without a question a row.
+  @_transparent
+  private func isWhole(_ row: Int, _ count: Int, _ width: Int) -> Bool {
+    valid == width && row &+ count <= rows.upperBound
+      && (!target.accumulates || target.bias == nil)
+  }
+
+  /// Stores a row of a whole tile.
+  @_transparent
+  private func put<R: TileRow>(_ accumulators: R, _ row: Int) {
+    let line = target.base + (target.offsets[row] &+ column)
+    accumulators.store(
+      line, adding: target.accumulates ? UnsafePointer(line) : target.bias.map { $0 + column })
+  }
+
+  @_transparent
+  func finish8<R: TileRow>(
     _ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R, _ r6: R, _ r7: R
   ) {
+    if isWhole(row, 8, R.width) {
+      put(r0, row)
+      put(r1, row &+ 1)
+      put(r2, row &+ 2)
+      put(r3, row &+ 3)
+      put(r4, row &+ 4)
+      put(r5, row &+ 5)
+      put(r6, row &+ 6)
+      put(r7, row &+ 7)
+      return
+    }
     finish(r0, row)
     finish(r1, row &+ 1)
     finish(r2, row &+ 2)
@@ -643,23 +675,17 @@ private struct Panel {
     finish(r7, row &+ 7)
   }
 
-  @inline(__always)
+  @_transparent
   private func finish6<R: TileRow>(
     _ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R
   ) {
-    // Where the inner dimension is short this takes as long as the products, so whole tiles have a way of their own.
-    let bias = target.bias.map { $0 + column }
-    if valid == R.width, row &+ 6 <= rows.upperBound, !target.accumulates || bias == nil {
-      @inline(__always) func put(_ r: R, _ i: Int) {
-        let line = target.base + (target.offsets[row &+ i] &+ column)
-        r.store(line, adding: target.accumulates ? UnsafePointer(line) : bias)
-      }
-      put(r0, 0)
-      put(r1, 1)
-      put(r2, 2)
-      put(r3, 3)
-      put(r4, 4)
-      put(r5, 5)
+    if isWhole(row, 6, R.width) {
+      put(r0, row)
+      put(r1, row &+ 1)
+      put(r2, row &+ 2)
+      put(r3, row &+ 3)
+      put(r4, row &+ 4)
+      put(r5, row &+ 5)
       return
     }
     finish(r0, row)
@@ -671,7 +697,7 @@ private struct Panel {
   }
 
   @inline(__always)
-  private func finish<R: TileRow>(_ accumulators: R, _ row: Int) {
+  func finish<R: TileRow>(_ accumulators: R, _ row: Int) {
     guard row < rows.upperBound else { return }
     let line = target.base + (target.offsets[row] &+ column)
     accumulators.store(
@@ -680,7 +706,7 @@ private struct Panel {
 }
 
 /// The accumulators of one row of a tile.
-private protocol TileRow {
+protocol TileRow {
   static var width: Int { get }
   init()
   /// Adds `a` times the `width` floats at `b`.
@@ -712,7 +738,7 @@ private func finish(
   }
 }
 
-private struct Row48: TileRow {
+struct Row48: TileRow {
   var (x, y, z) = (Vector(), Vector(), Vector())
   static var width: Int { 48 }
 
@@ -742,7 +768,7 @@ private struct Row48: TileRow {
   }
 }
 
-private struct Row32: TileRow {
+struct Row32: TileRow {
   var (x, y) = (Vector(), Vector())
   static var width: Int { 32 }
 
@@ -769,7 +795,7 @@ private struct Row32: TileRow {
   }
 }
 
-private struct Row16: TileRow {
+struct Row16: TileRow {
   var x = Vector()
   static var width: Int { 16 }
 

@@ -1,37 +1,12 @@
 // Transposing blocks of 16 by 16 floats in registers, for packing and for turning weights over.
 
-import CProcessor
-
-private typealias Block = (
-  Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector,
-  Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector
-)
-
-@inline(__always)
-private func interleave(_ a: Vector, _ b: Vector) -> (Vector, Vector) {
-  var both = SIMD32<Float>()
-  both.evenHalf = a
-  both.oddHalf = b
-  return (both.lowHalf, both.highHalf)
-}
-
-/// One of the four rounds: interleaving each row with the one eight below it halves the distance to the transpose.
-@inline(__always)
-private func round(_ v: Block) -> Block {
-  let (a, b) = (interleave(v.0, v.8), interleave(v.1, v.9))
-  let (c, d) = (interleave(v.2, v.10), interleave(v.3, v.11))
-  let (e, f) = (interleave(v.4, v.12), interleave(v.5, v.13))
-  let (g, h) = (interleave(v.6, v.14), interleave(v.7, v.15))
-  return (a.0, a.1, b.0, b.1, c.0, c.1, d.0, d.1, e.0, e.1, f.0, f.1, g.0, g.1, h.0, h.1)
-}
-
 @inline(__always)
 private func interleave(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> (SIMD4<Float>, SIMD4<Float>) {
   let both = SIMD8(a.x, b.x, a.y, b.y, a.z, b.z, a.w, b.w)
   return (both.lowHalf, both.highHalf)
 }
 
-/// The same of 4 by 4 floats.
+/// `target[j * targetStride + i] = source[i * sourceStride + j]` for i and j below 4.
 @inline(__always)
 private func transpose4x4(
   _ source: UnsafePointer<Float>, _ sourceStride: Int,
@@ -53,46 +28,21 @@ private func transpose4x4(
 
 /// `target[j * targetStride + i] = source[i * sourceStride + j]` for i and j below 16.
 ///
-/// Never inlined: in the middle of a larger function the compiler gives up turning the halves of a vector into shuffles.
+/// In blocks of 4 by 4, also where registers hold sixteen floats: turning whole rows of sixteen took twice the time.
+///
+/// Never inlined: in the middle of a larger function the compiler gives up turning elements into shuffles.
 @inline(never)
 func transpose16x16(
   _ source: UnsafePointer<Float>, _ sourceStride: Int,
   into target: UnsafeMutablePointer<Float>, _ targetStride: Int
 ) {
-  if processor_target_has_avx512() == 0 {
-    // Sixteen rows don't fit into the registers there are.
-    for i in stride(from: 0, to: 16, by: 4) {
-      for j in stride(from: 0, to: 16, by: 4) {
-        transpose4x4(
-          source + (i &* sourceStride &+ j), sourceStride, into: target + (j &* targetStride &+ i),
-          targetStride)
-      }
+  for i in stride(from: 0, to: 16, by: 4) {
+    for j in stride(from: 0, to: 16, by: 4) {
+      transpose4x4(
+        source + (i &* sourceStride &+ j), sourceStride, into: target + (j &* targetStride &+ i),
+        targetStride)
     }
-    return
   }
-  @inline(__always) func row(_ i: Int) -> Vector { load(source + i &* sourceStride) }
-  let rows: Block = (
-    row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7),
-    row(8), row(9), row(10), row(11), row(12), row(13), row(14), row(15)
-  )
-  let result = round(round(round(round(rows))))
-  @inline(__always) func put(_ i: Int, _ v: Vector) { store(v, target + i &* targetStride) }
-  put(0, result.0)
-  put(1, result.1)
-  put(2, result.2)
-  put(3, result.3)
-  put(4, result.4)
-  put(5, result.5)
-  put(6, result.6)
-  put(7, result.7)
-  put(8, result.8)
-  put(9, result.9)
-  put(10, result.10)
-  put(11, result.11)
-  put(12, result.12)
-  put(13, result.13)
-  put(14, result.14)
-  put(15, result.15)
 }
 
 extension Tensor {

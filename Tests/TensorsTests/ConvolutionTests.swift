@@ -49,6 +49,11 @@ private struct Case: CustomTestStringConvertible {
     Case(
       batch: 3, height: 61, width: 50, inputs: 16, outputs: 32,
       geometry: ConvolutionGeometry(kernel: 3)),
+    // The pixels of one small picture are few rows.
+    Case(height: 4, width: 4, inputs: 48, outputs: 80, geometry: ConvolutionGeometry(kernel: 3)),
+    Case(
+      height: 6, width: 7, inputs: 80, outputs: 48,
+      geometry: ConvolutionGeometry(kernel: 3, stride: 2)),
     // The encoder of a KL autoencoder pads only after its pictures.
     Case(
       batch: 2, height: 11, width: 14, inputs: 17, outputs: 33,

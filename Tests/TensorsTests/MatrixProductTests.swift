@@ -7,6 +7,8 @@ import Testing
   static let sizes = [
     (1, 1, 1), (3, 5, 7), (8, 48, 16), (9, 49, 17), (16, 31, 300), (77, 768, 33), (200, 130, 515),
     (1024, 32, 96), (64, 1280, 320), (5, 4, 1000), (417, 97, 64),
+    // Few rows.
+    (1, 112, 96), (2, 320, 1280), (4, 50, 64), (7, 1280, 320), (13, 94, 160), (16, 208, 2048),
   ]
 
   /// Against OpenBLAS's `sgemm`.
@@ -37,5 +39,11 @@ import Testing
   @Test func doesNotDependOnTheNumberOfThreads() {
     let (a, b) = (random([300, 200], 1), random([200, 500], 2))
     expectSameBytesOnAnyThreads { [matrixProduct(a, b)] }
+  }
+
+  @Test(arguments: [false, true])
+  func fewRowsDoNotDependOnTheNumberOfThreads(transposingRight: Bool) {
+    let (a, b) = (random([11, 320], 1), random(transposingRight ? [640, 320] : [320, 640], 2))
+    expectSameBytesOnAnyThreads { [matrixProduct(a, b, transposingRight: transposingRight)] }
   }
 }
