@@ -106,9 +106,13 @@ public struct Base {
       "the sentence has \(encoding.textCount) tokens, and the base takes "
         + "\(encoding.textCount - encoding.droppedCount): the last \(encoding.droppedCount) were cut off"
     }
-    let unknown = try BaseWords(base: path)?.warning(about: sentences)
+    let unknown = try words()?.warning(about: sentences)
     return (encoder(encodings.map(\.ids)).value, cuts + (unknown.map { [$0] } ?? []))
   }
+
+  /// The words that the base knows, where it says so.
+  /// - Throws: `EditingError`.
+  func words() throws -> BaseWords? { try BaseWords(base: path) }
 
   /// The latent of a photograph, as the denoiser takes it: `[1, height / factor, width / factor, channels]`.
   /// - Throws: `LoadingError`.

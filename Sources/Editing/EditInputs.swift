@@ -25,6 +25,9 @@ struct EditInputs {
   var tuned: Tuned?
   /// Nil for edits of the whole photograph.
   var mask: EditMask?
+  /// The sentence with other words, by which an automatic mask is looked for, and the SHA-256 of the file that they are
+  /// from; nil where none is, or where it is looked for by something else.
+  private(set) var words: (replacements: [[String]], digest: String)?
 
   /// - Throws: an error whose exit code `ExitStatus(of:)` tells.
   static func read(_ run: StageRun) throws -> EditInputs {
@@ -39,8 +42,18 @@ struct EditInputs {
       try EditMask(
         mask, of: settings, picture: inputs.photograph, imageDigest: inputs.imageDigest)
     }
+    try inputs.readWords()
     if !run.restarts { try inputs.readFoundMask(in: run.folder) }
     return inputs
+  }
+
+  private mutating func readWords() throws {
+    let generate = settings.generate
+    guard generate.mask?.source == .automatic, generate.source == nil,
+      let replacements = try base.words()?.replacements(in: settings.prompt), !replacements.isEmpty
+    else { return }
+    let digest = try SHA256Text.digest(ofFile: "\(base.path)/\(BaseWords.file)")
+    words = (replacements, digest)
   }
 
   /// Takes over an automatic mask that the run folder has already.
@@ -100,6 +113,8 @@ struct EditInputs {
     let generate = settings.generate
     let isResampled = generate.resample > 1
     // A caption stands for the photograph where it is inverted, and where the edit's mask is looked for.
+    var mask = mask?.notes(atFullSize: atFullSize, seed: settings.seed)
+    mask?.words = words?.digest
     let needsSource = generate.method == .ddimInversion || generate.mask?.source == .automatic
     return EditNotes(
       method: generate.method == .imagic ? nil : generate.method,
@@ -112,7 +127,7 @@ struct EditInputs {
       start: generate.method == .imagic ? generate.start : nil,
       resample: isResampled ? generate.resample : nil,
       resampleJump: isResampled ? generate.resampleJump : nil,
-      mask: mask?.notes(atFullSize: atFullSize, seed: settings.seed),
+      mask: mask,
       image: atFullSize ? imageDigest : nil,
       weights: tuned?.weights.digest,
       photograph: tuned == nil ? SHA256Text.digest(of: photograph.pixels) : nil, base: baseDigest)

@@ -13,8 +13,10 @@ struct EditMaker {
   private let target: Tensor
   /// That of the photograph, which its inversion is made under, `[1, tokens, width]`.
   private let source: Tensor
-  /// That against which an automatic mask is looked for: of the photograph's caption, or `source` where there is none.
-  private let reference: Tensor
+  /// What an automatic mask is looked for against: the photograph's caption where there is one; else the sentence with other
+  /// words, where the base says which can stand for one another; else `source`.
+  private let reference: MaskFinder.Reference
+  private let base: Base
   /// The photograph's latent, `[1, height, width, channels]`; nil where no edit starts from it or keeps any of it.
   private let latent: Tensor?
   /// The fitted photograph's size.
@@ -30,7 +32,7 @@ struct EditMaker {
   /// - Throws: `EditingError` or `LoadingError`.
   init(_ inputs: inout EditInputs, in folder: RunFolder, warn: (String) -> Void) throws {
     settings = inputs.settings.generate
-    let base = inputs.base
+    base = inputs.base
     // The photograph's latent first: the autoencoder's memory is given back before the denoiser takes its own.
     let needsLatent = settings.inverts || settings.method == .sdedit || settings.mask != nil
     latent = try needsLatent ? base.latent(of: inputs.photograph) : nil
@@ -43,10 +45,10 @@ struct EditMaker {
     let (empty, caption) = (embeddings.slice(0..<1), embeddings.slice(1..<2))
     if let embedding = inputs.tuned?.embedding {
       (target, source) = (Self.batch(embedding.target), Self.batch(embedding.optimized))
-      reference = settings.source == nil ? source : caption
     } else {
-      (target, source, reference) = (embeddings.slice(2..<3), caption, caption)
+      (target, source) = (embeddings.slice(2..<3), caption)
     }
+    reference = try Self.reference(inputs, caption: caption, source: source)
     let unet = try base.folder.unet()
     if let weights = inputs.tuned?.weights {
       try unet.load(weights, from: folder.weights)
@@ -63,6 +65,18 @@ struct EditMaker {
     embedding.reshaped(Shape([1] + embedding.shape.array))
   }
 
+  private static func reference(_ inputs: EditInputs, caption: Tensor, source: Tensor) throws
+    -> MaskFinder.Reference
+  {
+    if inputs.settings.generate.source != nil { return .embedding(caption) }
+    guard let words = inputs.words else { return .embedding(source) }
+    return .words(
+      try words.replacements.map { try inputs.base.embeddings(of: $0).tensor })
+  }
+
+  /// How often the search for a mask calls back.
+  var stepsOfMask: Int { MaskFinder.steps(reference) }
+
   /// How often the denoiser is asked before the first edit.
   var stepsBefore: Int { settings.inverts ? settings.steps : 0 }
 
@@ -76,12 +90,16 @@ struct EditMaker {
   /// Finds the mask of the edits.
   /// - Parameters:
   ///   - seed: of the noise that it is looked for in.
-  ///   - afterDraw: called each time the denoiser was asked; what it throws ends the search.
-  func findMask(_ mask: MaskSettings, seed: UInt64, afterDraw: () throws -> Void) throws -> Mask {
+  ///   - afterStep: called as often as `stepsOfMask` says; what it throws ends the search.
+  /// - Throws: what `afterStep` throws; `LoadingError`.
+  func findMask(_ mask: MaskSettings, seed: UInt64, afterStep: () throws -> Void) throws -> Mask {
     guard let latent else { preconditionFailure("masked edits without the photograph's latent") }
+    var unet = sampler.unet
+    // Tuned, the denoiser gives the photograph back whatever the sentence says of it.
+    if case .words = reference { unet = try base.folder.unet() }
     let finder = MaskFinder(
-      unet: sampler.unet, schedule: sampler.schedule, target: target, source: reference)
-    let differences = try finder.differences(in: latent, seed: seed, afterDraw: afterDraw)
+      unet: unet, schedule: sampler.schedule, target: target, reference: reference)
+    let differences = try finder.differences(in: latent, seed: seed, afterStep: afterStep)
     return MaskFinder.mask(
       of: differences, threshold: mask.threshold, grow: mask.grow, width: size.width,
       height: size.height)

@@ -13,6 +13,8 @@ struct EditNotes: Codable, Equatable {
     var threshold: Double?
     var grow: Int?
     var seed: UInt64?
+    /// SHA-256 of the base's words, where an automatic one was looked for by them.
+    var words: String?
     /// In pixels of the picture that bears the note; nil in that of a mask.
     var feather: Int?
   }

@@ -136,16 +136,16 @@ public enum GenerateStage {
 
     /// How often the denoiser is asked for the mask, where it is to be found, and for edits.
     private func steps(_ missing: [Edit], _ maker: EditMaker) throws -> Int {
-      let before = (lacksMask ? MaskFinder.draws : 0) + (missing.isEmpty ? 0 : maker.stepsBefore)
+      let before = (lacksMask ? maker.stepsOfMask : 0) + (missing.isEmpty ? 0 : maker.stepsBefore)
       return try missing.reduce(before) { try $0 + maker.steps(of: $1) }
     }
 
     /// Finds the automatic mask, and saves it.
-    private func findMask(_ maker: EditMaker, afterDraw: () throws -> Void) throws -> Mask {
+    private func findMask(_ maker: EditMaker, afterStep: () throws -> Void) throws -> Mask {
       guard let settings = inputs.mask?.settings, let notes = inputs.maskNotes else {
         preconditionFailure("no mask is to be found")
       }
-      let mask = try maker.findMask(settings, seed: self.settings.seed, afterDraw: afterDraw)
+      let mask = try maker.findMask(settings, seed: self.settings.seed, afterStep: afterStep)
       guard !mask.isBlack else {
         throw EditingError(
           .badData,

@@ -42,7 +42,7 @@ public enum BenchMethod: String, Codable, CaseIterable, Sendable {
     request.image = editCase.input
     request.prompt = editCase.prompt
     request.generate.method = edits
-    if self == .ddimInversion || self == .autoMaskedImagic {
+    if self == .ddimInversion {
       request.generate.source = request.generate.source ?? editCase.source
     }
     if needsMask { request.masking.mask = editCase.mask }

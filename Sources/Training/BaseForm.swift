@@ -24,7 +24,7 @@ struct BaseForm {
     try AtomicFile.write(
       Array(tokenizer.mergesFile.utf8), to: "\(folder)/tokenizer/merges.txt")
     try AtomicFile.write(
-      Array(tokenizer.words.map { $0 + "\n" }.joined().utf8), to: "\(folder)/\(BaseWords.file)")
+      Array(BaseWords.text(of: tokenizer.words).utf8), to: "\(folder)/\(BaseWords.file)")
   }
 
   private var files: [(String, [String: Any])] {

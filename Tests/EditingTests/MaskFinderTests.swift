@@ -10,7 +10,7 @@ import Testing
     let embeddings = try base.embeddings(of: [source, target]).tensor
     return MaskFinder(
       unet: try base.folder.unet(), schedule: base.schedule, target: embeddings.slice(1..<2),
-      source: embeddings.slice(0..<1))
+      reference: .embedding(embeddings.slice(0..<1)))
   }
 
   @Test func sentencesThatAreAlikeDifferNowhere() throws {
@@ -34,6 +34,46 @@ import Testing
     #expect(differences.array.allSatisfy { $0 > 0 })
     #expect(finder.differences(in: latent, seed: 0) {}.array == differences.array)
     #expect(finder.differences(in: latent, seed: 1) {}.array != differences.array)
+  }
+
+  /// The photograph is what the model predicts of another word in one place: that word is found, and no place of another.
+  @Test func comparesWithOthersOfTheWordThatThePhotographContradicts() throws {
+    let base = try Base(path: Repository.base)
+    let unet = try base.folder.unet()
+    func embeddings(_ things: [String], _ places: [String]) throws -> Tensor {
+      let sentences = things.flatMap { thing in places.map { "a photo of a \(thing) on a \($0)" } }
+      return try base.embeddings(of: sentences).tensor
+    }
+    let target = try embeddings(["red car"], ["road"])
+    let words = [
+      try embeddings(["green car", "blue car"], ["road"]),
+      try embeddings(["red cow", "red dog"], ["road"]),
+      try embeddings(["red car"], ["beach", "railway"]),
+    ]
+    // What the model makes of noise when told "a blue car on a road".
+    let sampler = Sampler(
+      unet: unet, schedule: base.schedule, method: .ddim, steps: 10, resample: 1, resampleJump: 1,
+      guidanceScale: 2, unconditional: try base.embeddings(of: [""]).tensor)
+    let noise = Philox(seed: 3, stream: .samplingNoise).normal([1, 16, 16, 4])
+    let latent = try sampler.latent(
+      from: noise, embedding: words[0].slice(1..<2), seed: 0, keeping: nil
+    ) {}
+    var steps = 0
+    let finder = MaskFinder(
+      unet: unet, schedule: base.schedule, target: target, reference: .words(words))
+    let differences = finder.differences(in: latent, seed: 0) { steps += 1 }
+    #expect(steps == MaskFinder.steps(finder.reference) && steps == 16)
+    // The same as against the sentence in the two other colours.
+    let colours = [0, 1].map { number in
+      MaskFinder(
+        unet: unet, schedule: base.schedule, target: target,
+        reference: .embedding(words[0].slice(number..<(number + 1)))
+      ).differences(in: latent, seed: 0) {}
+    }
+    let mean = 0.5 * (colours[0] + colours[1])
+    for (found, wanted) in zip(differences.array, mean.array) {
+      #expect(abs(found - wanted) <= 1e-4 * wanted + 1e-6)
+    }
   }
 
   /// Of the mean 0.5, three times it are the ceiling: the share is 0.5 from 0.75 on.

@@ -418,8 +418,11 @@ import Testing
       Issue.record("found \(events.all), wanted a plan")
       return
     }
-    // Ten draws, and for two seeds four steps with one jump of two, gone through twice more.
-    #expect(plan.steps == 10 + 2 * (4 + 2 * 2))
+    // Each word that can stand for one of the sentence's, ten draws, and for two seeds four steps with one jump of two, gone
+    // through twice more.
+    let words = try #require(try BaseWords(base: Repository.base))
+    let replacements = words.replacements(in: try #require(dry.request?.prompt)).joined().count
+    #expect(replacements > 0 && plan.steps == replacements + 10 + 2 * (4 + 2 * 2))
     #expect(!FileManager.default.fileExists(atPath: dry.folder.path))
   }
 }

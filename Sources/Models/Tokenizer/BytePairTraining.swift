@@ -13,8 +13,8 @@ public struct BytePairTraining: Sendable {
   public let vocabulary: [String: Int]
   /// Pairs in the order in which they were learnt.
   public let merges: [(String, String)]
-  /// Every word of the texts, sorted.
-  public let words: [String]
+  /// Every word of the texts, with those that can stand for it.
+  public let words: WordGroups
 
   public var startID: Int { vocabulary.count - 2 }
   public var endID: Int { vocabulary.count - 1 }
@@ -36,7 +36,7 @@ public struct BytePairTraining: Sendable {
         counts[word, default: 0] += count
       }
     }
-    words = counts.keys.map { String(decoding: $0, as: UTF8.self) }.sorted()
+    words = WordGroups(texts: texts)
 
     let alphabet = BytePairEncoding.alphabet.map(String.init)
     var tokens = alphabet + alphabet.map { $0 + BytePairEncoding.wordEnd }
@@ -75,7 +75,7 @@ public struct BytePairTraining: Sendable {
     let mergesFile = folder.appendingPathComponent("merges.txt")
     merges = try CLIPTokenizer.merges(
       readFile(mergesFile, limit: CLIPTokenizer.sizeLimit), file: mergesFile.path)
-    words = Self.words(of: texts)
+    words = WordGroups(texts: texts)
   }
 
   /// Every word of texts, sorted.
