@@ -2,6 +2,32 @@
 
 import Tensors
 
+/// The weights of a linear map.
+public enum Weights {
+  case full(Variable)
+  /// Frozen ones, of half precision. They are widened each time they are used, and for as long as that takes.
+  case half(HalfTensor)
+
+  var value: Tensor {
+    switch self {
+    case .full(let variable): variable.value
+    case .half(let tensor): tensor.widened()
+    }
+  }
+
+  /// Nil where no gradient by them is wanted.
+  fileprivate var variable: Variable? {
+    guard case .full(let variable) = self else { return nil }
+    return variable
+  }
+
+  /// The same weights for a backward, which no gradient by them is wanted of.
+  fileprivate var untracked: Weights {
+    guard case .full(let variable) = self else { return self }
+    return .full(Variable(variable.value))
+  }
+}
+
 /// `x * weights + bias`, row by row.
 ///
 /// - Parameters:
@@ -9,16 +35,17 @@ import Tensors
 ///   - weights: `[inputs, outputs]`.
 ///   - bias: `[outputs]`.
 /// - Returns: `[…, outputs]`.
-public func linear(_ x: Variable, _ weights: Variable, bias: Variable? = nil) -> Variable {
+public func linear(_ x: Variable, _ weights: Weights, bias: Variable? = nil) -> Variable {
   let shape = x.shape
-  let value = matrixProduct(x.value, weights.value, bias: bias?.value)
-    .reshaped(Shape(shape.array.dropLast() + [weights.shape.last]))
-  let input = weights.isTracked ? x.value : nil
-  let matrix = x.isTracked ? weights.value : nil
-  return Variable(value, from: x, weights, bias) {
-    [x = x.slot, weights = weights.slot, bias = bias?.slot] gradient in
-    if let x, let matrix {
-      x.receive(matrixProduct(gradient, matrix, transposingRight: true).reshaped(shape))
+  let matrix = weights.value
+  let value = matrixProduct(x.value, matrix, bias: bias?.value)
+    .reshaped(Shape(shape.array.dropLast() + [matrix.shape.last]))
+  let input = weights.variable?.slot == nil ? nil : x.value
+  let kept = x.isTracked ? weights.untracked : nil
+  return Variable(value, from: x, weights.variable, bias) {
+    [x = x.slot, weights = weights.variable?.slot, bias = bias?.slot] gradient in
+    if let x, let kept {
+      x.receive(matrixProduct(gradient, kept.value, transposingRight: true).reshaped(shape))
     }
     if let weights, let input {
       weights.receive(matrixProduct(input, gradient, transposingLeft: true))
@@ -27,22 +54,32 @@ public func linear(_ x: Variable, _ weights: Variable, bias: Variable? = nil) ->
   }
 }
 
+public func linear(_ x: Variable, _ weights: Variable, bias: Variable? = nil) -> Variable {
+  linear(x, .full(weights), bias: bias)
+}
+
 /// A convolution of pictures `[batch, height, width, inputs]` with `[kernel, kernel, inputs, outputs]`.
 public func convolve(
-  _ x: Variable, _ weights: Variable, bias: Variable? = nil, _ geometry: ConvolutionGeometry
+  _ x: Variable, _ weights: Weights, bias: Variable? = nil, _ geometry: ConvolutionGeometry
 ) -> Variable {
   let shape = x.shape
   let value = convolution(x.value, weights.value, bias: bias?.value, geometry)
-  let input = weights.isTracked ? x.value : nil
-  let kernel = x.isTracked ? weights.value : nil
-  return Variable(value, from: x, weights, bias) {
-    [x = x.slot, weights = weights.slot, bias = bias?.slot] gradient in
-    if let x, let kernel {
-      x.receive(convolutionInputGradient(gradient, kernel, inputShape: shape, geometry))
+  let input = weights.variable?.slot == nil ? nil : x.value
+  let kept = x.isTracked ? weights.untracked : nil
+  return Variable(value, from: x, weights.variable, bias) {
+    [x = x.slot, weights = weights.variable?.slot, bias = bias?.slot] gradient in
+    if let x, let kept {
+      x.receive(convolutionInputGradient(gradient, kept.value, inputShape: shape, geometry))
     }
     if let weights, let input {
       weights.receive(convolutionWeightGradient(input, gradient, geometry))
     }
     bias?.receive(gradient.sumOfRows())
   }
+}
+
+public func convolve(
+  _ x: Variable, _ weights: Variable, bias: Variable? = nil, _ geometry: ConvolutionGeometry
+) -> Variable {
+  convolve(x, .full(weights), bias: bias, geometry)
 }

@@ -146,6 +146,7 @@ public func check<Value>(_ value: Value?, _ limit: Limit<Value>, _ flag: String)
 extension EditMethod: ExpressibleByArgument {}
 extension Fit: ExpressibleByArgument {}
 extension Tuning: ExpressibleByArgument {}
+extension FrozenPrecision: ExpressibleByArgument {}
 extension SamplingStart: ExpressibleByArgument {}
 extension SamplingMethod: ExpressibleByArgument {}
 extension GuidanceCourse: ExpressibleByArgument {}

@@ -76,14 +76,18 @@ public struct EditRequest: Equatable, Sendable {
     public var learningRate: Double?
     public var batch: Int?
     public var untilLoss: Double?
+    /// Of the first stage alone.
+    public var frozenPrecision: FrozenPrecision?
 
     public init(
-      steps: Int? = nil, learningRate: Double? = nil, batch: Int? = nil, untilLoss: Double? = nil
+      steps: Int? = nil, learningRate: Double? = nil, batch: Int? = nil, untilLoss: Double? = nil,
+      frozenPrecision: FrozenPrecision? = nil
     ) {
       self.steps = steps
       self.learningRate = learningRate
       self.batch = batch
       self.untilLoss = untilLoss
+      self.frozenPrecision = frozenPrecision
     }
   }
 
@@ -242,7 +246,9 @@ extension EditRequest {
         batch: try section.whole("batch", .batch),
         untilLoss: try section.number("until-loss", .untilLoss))
     }
-    embedding = try training(top.section("embedding", keys: keys))
+    let embeddingSection = try top.section("embedding", keys: keys + ["frozen-precision"])
+    embedding = try training(embeddingSection)
+    embedding.frozenPrecision = try embeddingSection?.choice("frozen-precision")
     let lowRankKeys = ["tune", "rank", "lora-convolutions"]
     let section = try top.section("finetune", keys: keys + lowRankKeys)
     finetune = try training(section)

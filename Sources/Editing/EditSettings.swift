@@ -13,6 +13,8 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   public var batch: Int
   /// The mean of the newest 50 losses at which the training ends before its last step; where absent, it goes to the last.
   public var untilLoss: Double?
+  /// How the frozen denoiser's weights are held; absent for single precision, and for the fine-tuning.
+  public var frozenPrecision: FrozenPrecision?
   /// What is trained instead of all weights; absent for all of them, and for the embedding.
   public var lora: LoRASettings?
 
@@ -21,6 +23,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     case learningRate = "learning-rate"
     case batch
     case untilLoss = "until-loss"
+    case frozenPrecision = "frozen-precision"
     case lora
   }
 
@@ -30,6 +33,14 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   }
 
   var lossGoal: LossGoal? { untilLoss.map { LossGoal(loss: $0) } }
+}
+
+/// How weights that nothing trains are held in memory.
+public enum FrozenPrecision: String, Codable, CaseIterable, Sendable {
+  /// Single precision, as they are trained.
+  case float32
+  /// Half precision, in half the memory.
+  case float16
 }
 
 /// Settings of a change of low rank.
@@ -283,6 +294,9 @@ extension TrainingSettings {
     learningRate = request.learningRate ?? learningRate
     batch = request.batch ?? batch
     untilLoss = request.untilLoss ?? untilLoss
+    if let precision = request.frozenPrecision {
+      frozenPrecision = precision == .float32 ? nil : precision
+    }
   }
 }
 

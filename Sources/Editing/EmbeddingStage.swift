@@ -85,6 +85,10 @@ public enum EmbeddingStage {
           ("seed", "\(header.settings.seed)"),
           ("learning rate", "\(header.settings.embedding.learningRate)"),
           ("batch", "\(header.settings.embedding.batch)"),
+          (
+            "frozen precision",
+            (header.settings.embedding.frozenPrecision ?? .float32).rawValue
+          ),
         ])
     }
 
@@ -118,7 +122,8 @@ public enum EmbeddingStage {
         of: try base.latent(of: picture), schedule: base.schedule,
         size: settings.embedding.batch, seed: settings.seed, stage: stage)
       let trainer = EmbeddingTrainer(
-        unet: try base.folder.unet(), batches: batches,
+        unet: try base.folder.unet(isNarrow: settings.embedding.frozenPrecision == .float16),
+        batches: batches,
         learningRate: settings.embedding.learningRate, embedding: saved?.optimized ?? target,
         step: saved?.header.step ?? 0, moments: saved?.moments)
       if run.isDry {

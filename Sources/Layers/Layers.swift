@@ -20,7 +20,7 @@ public struct Linear {
 
   /// `[…, inputs]` to `[…, outputs]`.
   public func callAsFunction(_ x: Variable) -> Variable {
-    let y = linear(x, weight.variable, bias: bias?.variable)
+    let y = linear(x, weight.weights, bias: bias?.variable)
     return weight.lora.map { y + $0(x) } ?? y
   }
 }
@@ -40,7 +40,7 @@ public struct Convolution {
 
   /// `[batch, height, width, inputs]` to `[batch, rows, columns, outputs]`.
   public func callAsFunction(_ x: Variable) -> Variable {
-    let y = convolve(x, weight.variable, bias: bias.variable, geometry)
+    let y = convolve(x, weight.weights, bias: bias.variable, geometry)
     return weight.lora.map { y + $0(x, geometry) } ?? y
   }
 }

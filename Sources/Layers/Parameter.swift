@@ -22,26 +22,58 @@ public final class Parameter {
   public let layout: ParameterLayout
   /// The shape on disk.
   public let storedShape: Shape
-  /// The value, in the layout of memory. An optimiser changes its elements in place.
-  public private(set) var value: Tensor
+  private enum Held {
+    case full(Tensor)
+    case half(HalfTensor)
+  }
+
+  private var held: Held
+  /// The value, in the layout of memory. An optimiser changes its elements in place; of one that is held in half precision
+  /// this is a copy.
+  public var value: Tensor {
+    switch held {
+    case .full(let tensor): tensor
+    case .half(let tensor): tensor.widened()
+    }
+  }
   private let slot = GradientSlot()
   /// The change of low rank that its layer applies beside it.
   public internal(set) var lora: LoRA?
 
   /// Whether a gradient by this parameter is wanted.
   public var isTrainable = false {
-    didSet { if !isTrainable { slot.whenComplete = nil } }
+    didSet {
+      if !isTrainable { slot.whenComplete = nil }
+      if isTrainable, case .half = held { preconditionFailure("\(name) is of half precision") }
+    }
   }
 
   init(name: String, layout: ParameterLayout, stored: Tensor) {
     self.name = name
     self.layout = layout
     self.storedShape = stored.shape
-    self.value = Self.inMemory(stored, layout)
+    held = .full(Self.inMemory(stored, layout))
+  }
+
+  /// Holds the weights of a linear map or of a convolution in half precision, rounded to the nearest.
+  /// - Returns: whether half precision can hold them.
+  /// - Precondition: not trainable.
+  func narrow() -> Bool {
+    precondition(!isTrainable, "\(name) is trained")
+    guard layout != .plain, case .full(let tensor) = held else { return true }
+    guard let half = HalfTensor(rounding: tensor) else { return false }
+    held = .half(half)
+    return true
   }
 
   /// The parameter as an operation takes it.
   public var variable: Variable { Variable(value, slot: isTrainable ? slot : nil) }
+
+  /// The parameter as the weights of a linear map.
+  var weights: Weights {
+    guard case .half(let tensor) = held else { return .full(variable) }
+    return .half(tensor)
+  }
 
   /// The gradient that the last backward left, in the layout of memory; absent where a handler takes it.
   public var gradient: Tensor? { slot.gradient }
@@ -84,7 +116,7 @@ public final class Parameter {
   /// - Precondition: it has the parameter's shape.
   public func load(_ stored: Tensor) {
     precondition(stored.shape == storedShape, "\(stored.shape) for \(name) of \(storedShape)")
-    value = inMemory(stored)
+    held = .full(inMemory(stored))
   }
 
   private static func inMemory(_ stored: Tensor, _ layout: ParameterLayout) -> Tensor {
@@ -97,14 +129,25 @@ public final class Parameter {
   }
 }
 
+/// A parameter that half precision can't hold.
+public struct NarrowingError: Error {
+  public let name: String
+}
+
 /// The parameters of a network, made as its layers are: a layer names what it needs, and the source finds it.
 public final class ParameterStore {
   /// In the order in which the layers were made.
   public private(set) var parameters: [Parameter] = []
   private let source: (String, Shape) throws -> Tensor
+  private let isNarrow: Bool
 
-  /// - Parameter source: the tensor of a name and a shape, both as on disk: read from a file or drawn at random.
-  public init(source: @escaping (String, Shape) throws -> Tensor) { self.source = source }
+  /// - Parameters:
+  ///   - isNarrow: whether the weights of linear maps and convolutions are held in half precision.
+  ///   - source: the tensor of a name and a shape, both as on disk: read from a file or drawn at random.
+  public init(isNarrow: Bool = false, source: @escaping (String, Shape) throws -> Tensor) {
+    self.isNarrow = isNarrow
+    self.source = source
+  }
 
   public var root: Scope { Scope(store: self, path: "") }
 
@@ -112,6 +155,8 @@ public final class ParameterStore {
     -> Parameter
   {
     let parameter = Parameter(name: name, layout: layout, stored: try source(name, shape))
+    // At once, so that no more than one is held in both precisions.
+    if isNarrow, !parameter.narrow() { throw NarrowingError(name: name) }
     parameters.append(parameter)
     return parameter
   }

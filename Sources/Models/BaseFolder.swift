@@ -22,10 +22,14 @@ public struct BaseFolder: Sendable {
     self.part(part).appendingPathComponent("config.json")
   }
 
+  /// - Parameter isNarrow: whether the weights of linear maps and convolutions are held in half precision, never to be
+  ///   trained.
   /// - Throws: `LoadingError`.
-  public func unet() throws -> UNet2DConditionModel {
+  public func unet(isNarrow: Bool = false) throws -> UNet2DConditionModel {
     let configuration = try unetConfiguration()
-    return try load("unet", .diffusers) { try UNet2DConditionModel(configuration, $0) }
+    return try load("unet", .diffusers, isNarrow: isNarrow) {
+      try UNet2DConditionModel(configuration, $0)
+    }
   }
 
   /// - Throws: `LoadingError`.
@@ -66,12 +70,23 @@ public struct BaseFolder: Sendable {
   }
 
   private func load<Model>(
-    _ name: String, _ fileName: WeightSource.FileName, renames: [WeightRename] = [],
+    _ name: String, _ fileName: WeightSource.FileName, isNarrow: Bool = false,
+    renames: [WeightRename] = [],
     _ build: (ParameterStore) throws -> Model
   ) throws -> Model {
     let source = try WeightSource(folder: part(name), fileName: fileName, renames: renames)
-    let model = try build(ParameterStore { try source.tensor($0, $1) })
+    let store = ParameterStore(isNarrow: isNarrow) { try source.tensor($0, $1) }
+    let model: Model
+    do {
+      model = try build(store)
+    } catch let error as NarrowingError {
+      throw LoadingError(
+        file: part(name).relativePath,
+        "\(error.name): found numbers over 65504, wanted such as half precision can hold")
+    }
     try source.finish()
+    // What the files' layouts took is of no size that a step could use.
+    StoragePool.shared.trim()
     return model
   }
 }

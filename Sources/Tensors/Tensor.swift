@@ -35,7 +35,7 @@ public struct Tensor: Sendable {
     self.init([value], [])
   }
 
-  private init(shape: Shape, storage: Storage) {
+  init(shape: Shape, storage: Storage) {
     self.shape = shape
     self.storage = storage
   }

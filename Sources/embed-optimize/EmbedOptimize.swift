@@ -22,12 +22,21 @@ import Editing
 
   @OptionGroup var edit: EditOptions
   @OptionGroup var training: TrainingOptions
+
+  @Option(
+    name: .customLong("frozen-precision"),
+    help: ArgumentHelp(
+      "How the model's weights are held: float32, or float16 in half the memory.",
+      valueName: "precision"))
+  var frozenPrecision: FrozenPrecision?
+
   @OptionGroup var options: StageOptions
 
   var overrides: EditRequest {
     var overrides = edit.overrides
     overrides.seed = training.seed
     overrides.embedding = training.overrides
+    overrides.embedding.frozenPrecision = frozenPrecision
     return overrides
   }
 

@@ -1,5 +1,5 @@
 // What is timed: each work does one repetition. The names are those of tools/bench_work.py, which does the same in
-// PyTorch.
+// PyTorch, but for `sd-narrow`: an embedding step with the denoiser's weights in half precision.
 
 import Autodiff
 import Foundation
@@ -56,7 +56,7 @@ final class Works {
   static let sizes = [256, 512]
   static let names: [String] =
     sizes.flatMap { size in
-      ["forward", "guidance", "embedding", "finetune"].map { "sd-\($0)-\(size)" }
+      ["forward", "guidance", "embedding", "narrow", "finetune"].map { "sd-\($0)-\(size)" }
     }
     + sizes.flatMap { ["vae-encode-\($0)", "vae-decode-\($0)"] } + ["text-77"]
     + ["base-forward-4", "base-embedding-4", "base-finetune-4"]
@@ -72,6 +72,9 @@ final class Works {
   private var made: [String: Work] = [:]
   private lazy var stableDiffusion = Result {
     try UNet2DConditionModel(folders.unet(), Self.randomStore())
+  }
+  private lazy var narrow = Result {
+    try UNet2DConditionModel(folders.unet(), Self.randomStore(isNarrow: true))
   }
   private lazy var embedded = Result { try BaseFolder(folders.base).unet() }
   private var optimisers: [String: Adam] = [:]
@@ -89,7 +92,8 @@ final class Works {
     switch parts[0] {
     case "sd":
       work = unetWork(
-        try stableDiffusion.get(), name: "sd", what: String(parts[1]),
+        try parts[1] == "narrow" ? narrow.get() : stableDiffusion.get(), name: "sd",
+        what: String(parts[1]),
         batch: parts[1] == "guidance" ? 2 : 1, side: number / 8, tokens: Self.fullTokens)
     case "base":
       let unet = try embedded.get()
@@ -108,6 +112,7 @@ final class Works {
       let ids = (0..<number).map { $0 * 631 % model.configuration.vocabularySize }
       work = { _ = model([ids]) }
     }
+    StoragePool.shared.trim()
     made[name] = work
     return work
   }
@@ -121,7 +126,8 @@ final class Works {
       let network = try folders.network(
         "\(parts[0])-\(parts[2])", batch: parts[1] == "guidance" ? 2 : nil)
       return network.flops(
-        parts[1] == "embedding" ? .context : parts[1] == "finetune" ? .weights : .none)
+        parts[1] == "finetune"
+          ? .weights : ["embedding", "narrow"].contains(parts[1]) ? .context : .none)
     default: return try folders.network(name).flops(.none)
     }
   }
@@ -139,7 +145,7 @@ final class Works {
       meanSquaredError(unet(Variable(sample), timesteps: timesteps, context: context), target)
     }
     switch what {
-    case "embedding":
+    case "embedding", "narrow":
       let adam = Adam(learningRate: 1e-3)
       return {
         for parameter in unet.parameters { parameter.isTrainable = false }
@@ -170,8 +176,8 @@ final class Works {
   }
 
   /// Weights drawn evenly, with the variance that keeps activations in range.
-  private static func randomStore() -> ParameterStore {
-    ParameterStore { name, shape in
+  private static func randomStore(isNarrow: Bool = false) -> ParameterStore {
+    ParameterStore(isNarrow: isNarrow) { name, shape in
       let isNorm = shape.rank == 1 && name.hasSuffix("weight")
       let inputs = shape.rank > 1 ? shape.count / shape[0] : 1
       let scale: Float = shape.rank == 1 ? 0.02 : (3 / Float(inputs)).squareRoot()

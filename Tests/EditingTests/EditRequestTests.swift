@@ -20,7 +20,7 @@ import Testing
       seed: 3
       fit: pad
       size: [96, 64]
-      embedding: { steps: 500, learning-rate: 0.001, until-loss: 0.05 }
+      embedding: { steps: 500, learning-rate: 0.001, until-loss: 0.05, frozen-precision: float16 }
       finetune:  { steps: 1000, learning-rate: 2e-6, batch: 4, tune: lora, rank: 16, lora-convolutions: true }
       generate:  { method: sdedit, alphas: [0, 0.5, 1.0], strengths: [0.5], guidance-scales: [0, 2], source: a photo of a horse, seeds: [0, 2], sampler: dpm-solver++, steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion, resample: 3, resample-jump: 5, feather: 0, full-size: true, mask-threshold: 0.4, mask-grow: 2, suggest: false }
       """, to: "horse.yaml")
@@ -33,7 +33,8 @@ import Testing
     expected.seed = 3
     expected.fit = .pad
     expected.size = PictureSize(width: 96, height: 64)
-    expected.embedding = .init(steps: 500, learningRate: 0.001, untilLoss: 0.05)
+    expected.embedding = .init(
+      steps: 500, learningRate: 0.001, untilLoss: 0.05, frozenPrecision: .float16)
     expected.finetune = .init(steps: 1000, learningRate: 2e-6, batch: 4)
     expected.lowRank = .init(tune: .lora, rank: 16, convolutions: true)
     expected.generate = .init(
@@ -115,6 +116,14 @@ import Testing
     ("embedding: {learning-rate: .nan}", ":1: embedding.learning-rate: found .nan, wanted"),
     ("embedding: {learning-rate: inf}", ":1: embedding.learning-rate: found inf, wanted"),
     ("embedding: {learning-rate: 1e999}", ":1: embedding.learning-rate: found 1e999, wanted"),
+    (
+      "embedding: {frozen-precision: half}",
+      ":1: embedding.frozen-precision: found half, wanted one of float32, float16"
+    ),
+    (
+      "finetune: {frozen-precision: float16}",
+      ":1: found the unknown key frozen-precision in finetune"
+    ),
     ("finetune: {until-loss: -1}", ":1: finetune.until-loss: found -1, wanted a number from 0 to"),
     ("finetune: {tune: some}", ":1: finetune.tune: found some, wanted one of all, lora"),
     ("finetune: {rank: 0}", ":1: finetune.rank: found 0, wanted a whole number from 1 to 1024"),

@@ -134,6 +134,28 @@ import Weights
     #expect(try bytes("whole/embedding.h5") == bytes("parts/embedding.h5"))
   }
 
+  /// The embedded base's denoiser is of half precision on disk, so that holding it so loses nothing.
+  @Test func frozenWeightsOfHalfPrecisionGiveTheSameWhereTheyAreExact() throws {
+    let full = run("full", request(steps: 3))
+    var half = run("half", request(steps: 3))
+    half.flags.embedding.frozenPrecision = .float16
+    try EmbeddingStage.run(full)
+    try EmbeddingStage.run(half)
+    let (wanted, found) = try (
+      EmbeddingCheckpoint(contentsOf: full.folder.embedding),
+      EmbeddingCheckpoint(contentsOf: half.folder.embedding)
+    )
+    #expect(found.optimized.array == wanted.optimized.array && found.losses == wanted.losses)
+    #expect(wanted.header.settings.embedding.frozenPrecision == nil)
+    #expect(found.header.settings.embedding.frozenPrecision == .float16)
+
+    // A run keeps to its precision.
+    var other = run("half", request(steps: 5))
+    other.flags.embedding.frozenPrecision = .float32
+    let error = try #require(throws: EditingError.self) { try EmbeddingStage.run(other) }
+    #expect(error.status == .usage && error.description.contains("frozen precision"))
+  }
+
   @Test func fewerStepsThanAStoppedRunHasDoneCompleteIt() throws {
     let run = run("run", request(steps: 5))
     try expectStopped { try EmbeddingStage.run(stopping(run, after: 3)) }

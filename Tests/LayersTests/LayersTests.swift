@@ -76,6 +76,49 @@ import Testing
     #expect(error <= tolerance)
   }
 
+  /// Layers of half precision are those whose weights were rounded, to the bit, in both directions.
+  @Test func narrowWeightsAreRoundedOnes() throws {
+    func layers(_ store: ParameterStore) throws -> (Linear, Convolution) {
+      (
+        try Linear(store.root["proj"], inputs: 48, outputs: 32),
+        try Convolution(store.root["conv"], inputs: 32, outputs: 16, ConvolutionGeometry(kernel: 3))
+      )
+    }
+    func weights(_ rounds: Bool) -> (String, Shape) -> Tensor {
+      { name, shape in
+        let tensor = random(shape, UInt64(shape.count))
+        guard rounds, name.hasSuffix("weight") else { return tensor }
+        return Tensor(tensor.array.map { Float(Float16($0)) }, shape)
+      }
+    }
+    func run(_ store: ParameterStore) throws -> [[Float]] {
+      let (proj, conv) = try layers(store)
+      let x = Variable.leaf(random([2, 6, 5, 48], 1))
+      let tape = Tape()
+      let loss = tape.record {
+        let y = conv(proj(x))
+        return meanSquaredError(y, Tensor(zeros: y.shape))
+      }
+      tape.backward(from: loss)
+      return [loss.value.array, try #require(x.gradient).array]
+    }
+    let narrow = ParameterStore(isNarrow: true, source: weights(false))
+    let wanted = try run(ParameterStore(source: weights(true)))
+    #expect(try run(narrow) == wanted)
+    #expect(try run(ParameterStore(source: weights(false))) != wanted)
+    // What is stored is what is used.
+    let stored = try #require(narrow.parameters.first { $0.name == "conv.weight" }).storedValue
+    #expect(stored.array == weights(true)("conv.weight", stored.shape).array)
+  }
+
+  @Test func weightsThatHalfPrecisionCannotHoldAreNamed() throws {
+    let store = ParameterStore(isNarrow: true) { _, shape in Tensor(repeating: 1e5, shape) }
+    let error = #expect(throws: NarrowingError.self) {
+      try Linear(store.root["proj"], inputs: 3, outputs: 4)
+    }
+    #expect(error?.name == "proj.weight")
+  }
+
   @Test func groupNormalisation() throws {
     let source = RandomStore()
     let layer = try GroupNorm(source.root["norm"], channels: 6, groups: 2, epsilon: 1e-3)
