@@ -78,11 +78,16 @@ let package = Package(
     module("Scenes", ["Images", "Tensors", "Yams"]),
     module("Measuring", ["Images", "Layers", "Weights"]),
     module("Editing", ["Models", "Diffusion", "Checkpoints", "Images", "Yams"]),
-    module("Evaluation", ["Diffusion", "Editing", "Measuring"]),
     module("Training", ["Editing"]),
     module(
       "Commands",
       ["Editing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    module(
+      "Evaluation",
+      [
+        "Commands", "Diffusion", "Measuring",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     executable("embed-optimize"),
     executable("model-finetune"),

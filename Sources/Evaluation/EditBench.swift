@@ -9,20 +9,21 @@ public enum EditBench {
   private static let badCase: Set<ExitStatus> = [.badData, .noInput, .internalError]
 
   /// Runs what is not there yet, and writes the report. A case that turns out bad is told and left out.
+  /// - Parameter keepsCheckpoints: whether what was trained is kept once the edits are made; it is large.
   /// - Returns: the report, and the files that were written.
   /// - Throws: an error whose exit code `ExitStatus(of:)` tells; `EditingError`, `stopped`, where the run was told to
   ///   stop, after a report of what there is.
-  public static func run(_ cases: EditCases, _ settings: BenchSettings) throws -> (
-    report: BenchReport, files: [String]
-  ) {
+  public static func run(
+    _ cases: EditCases, _ settings: CaseSettings, methods: [BenchMethod] = BenchMethod.allCases,
+    keepsCheckpoints: Bool = false
+  ) throws -> (report: BenchReport, files: [String]) {
     try RunFolder(path: settings.out).create()
     let lock = try RunLock(folder: settings.out)
     defer { lock.release() }
-    let base = try Base(path: basePath(settings.request))
+    let base = try settings.base()
     let size = settings.request.size ?? base.defaultSize
     let baseDigest = try base.digest()
-    let cases = try (settings.knownWords ? cases.known(to: base) : cases).limited(
-      to: settings.limit)
+    let cases = try settings.taken(of: cases, by: base)
     var skipped = cases.skipped
     for bad in skipped { settings.report(.warning("skipped \(bad.name): \(bad.reason)")) }
 
@@ -37,10 +38,11 @@ public enum EditBench {
       let subject = "case \(index + 1)/\(cases.cases.count) \(editCase.name)"
       func run(_ method: BenchMethod) -> CaseRun {
         CaseRun(
-          editCase: editCase, method: method, bench: settings, baseDigest: baseDigest, size: size,
+          editCase: editCase, method: method, settings: settings, baseDigest: baseDigest,
+          size: size,
           subject: "\(subject) \(method.rawValue)")
       }
-      for method in settings.methods where method.suits(editCase) {
+      for method in methods where method.suits(editCase) {
         let run = run(method)
         do {
           let (result, isOld) = try run.result()
@@ -54,20 +56,13 @@ public enum EditBench {
           throw error
         }
       }
-      if !settings.keepsCheckpoints { run(.imagic).removeCheckpoints() }
+      if !keepsCheckpoints { run(.imagic).removeCheckpoints() }
     }
     guard !results.isEmpty else {
       throw EditingError(
         .badData, "found no case that can be used: \(skipped.last?.reason ?? "there is none")")
     }
     return try report()
-  }
-
-  /// The base that is asked for, or the embedded one.
-  static func basePath(_ request: EditRequest) throws -> String {
-    var request = request
-    (request.image, request.prompt) = ("", "")
-    return try EditSettings(request: request, flags: EditRequest()).base
   }
 }
 

@@ -6,24 +6,6 @@ import Foundation
 import Images
 import Measuring
 
-/// What is measured, and where the results go.
-public struct SeamSettings {
-  /// Settings of all edits beside photograph, sentence, mask and sampler; absent ones are the base's own.
-  public var request = EditRequest()
-  /// Whether cases with words that the base has never seen are left out.
-  public var knownWords = false
-  /// How many cases of each kind are taken at most; nil for all.
-  public var limit: Int?
-  public var out: String
-  public var threads = 1
-  public var command = ""
-  public var learned = LearnedMetrics()
-  public var report: (StageEvent) -> Void = { _ in }
-  public var shouldStop: () -> Bool = { StopSignal.number != nil }
-
-  public init(out: String) { self.out = out }
-}
-
 /// One region that was repainted in one way.
 struct SeamResult: Codable, Equatable {
   var name: String
@@ -47,17 +29,16 @@ public enum SeamBench {
   /// Runs what is not there yet, and writes the report. Cases without a caption or a mask that leaves enough are left out.
   /// - Returns: the report as text, and the files that were written.
   /// - Throws: an error whose exit code `ExitStatus(of:)` tells.
-  public static func run(_ cases: EditCases, _ settings: SeamSettings) throws -> (
+  public static func run(_ cases: EditCases, _ settings: CaseSettings) throws -> (
     text: String, files: [String]
   ) {
     try RunFolder(path: settings.out).create()
     let lock = try RunLock(folder: settings.out)
     defer { lock.release() }
-    let base = try Base(path: EditBench.basePath(settings.request))
+    let base = try settings.base()
     let size = settings.request.size ?? base.defaultSize
     let digest = try base.digest()
-    let usable = settings.knownWords ? try cases.known(to: base) : cases
-    let cases = usable.limited(to: settings.limit)
+    let cases = try settings.taken(of: cases, by: base)
     var results: [SeamResult] = []
     for (index, editCase) in cases.cases.enumerated() {
       let pictures = try editCase.pictures(at: size)
@@ -67,7 +48,8 @@ public enum SeamBench {
       else { continue }
       for plan in SeamPlan.all {
         let run = SeamRun(
-          editCase: editCase, caption: caption, plan: plan, settings: settings, base: digest,
+          editCase: editCase, caption: caption, plan: plan, settings: settings,
+          baseDigest: digest, size: size,
           subject: "case \(index + 1)/\(cases.cases.count) \(editCase.name) \(plan.name)")
         results.append(
           try run.result { edit in
@@ -97,48 +79,27 @@ private struct SeamRun {
   let editCase: EditCase
   let caption: String
   let plan: SeamPlan
-  let settings: SeamSettings
-  let base: String
+  let settings: CaseSettings
+  let baseDigest: String
+  let size: PictureSize
   let subject: String
-
-  /// What a result depends on.
-  private struct Identity: Codable, Equatable {
-    let settings: EditSettings
-    let files: [String]
-    let base: String
-    let learned: [String]
-    let version: String
-  }
-
-  private struct Saved: Codable {
-    let identity: Identity
-    let result: SeamResult
-  }
 
   /// The result, from the folder or made now.
   func result(_ measure: (Picture) -> SeamResult) throws -> SeamResult {
-    let run = stageRun()
-    let identity = Identity(
-      settings: try run.settings(saved: nil),
-      files: try [editCase.input, editCase.mask ?? ""].map { try SHA256Text.digest(ofFile: $0) },
-      base: base,
-      learned: settings.learned.names, version: programVersion)
-    let path = "\(run.folder.path)/result.json"
-    if let text = try? String(contentsOfFile: path, encoding: .utf8),
-      let saved = try? SettingsJSON.decode(Saved.self, from: text, source: path),
-      saved.identity == identity
-    {
-      return saved.result
-    }
-    try GenerateStage.run(run)
-    let places = identity.settings.generate.places
-    let result = measure(try Picture(contentsOf: "\(run.folder.path)/\(places[0].file)"))
-    let text = try SettingsJSON.encode(Saved(identity: identity, result: result), pretty: true)
-    try AtomicFile.write(Array(text.utf8), to: path)
-    return result
+    let kept = KeptRun(
+      folder: RunFolder(path: "\(settings.out)/cases/\(editCase.name)/\(plan.name)"),
+      settings: settings, baseDigest: baseDigest)
+    let run = kept.stageRun(request, subject: subject)
+    let identity = try kept.identity(
+      run, size: size, files: [editCase.input, editCase.mask].compactMap { $0 })
+    return try kept.result(of: identity) {
+      try GenerateStage.run(run)
+      let places = identity.settings.generate.places
+      return measure(try Picture(contentsOf: "\(kept.folder.path)/\(places[0].file)"))
+    }.value
   }
 
-  private func stageRun() -> StageRun {
+  private var request: EditRequest {
     var request = settings.request
     request.image = editCase.input
     request.prompt = caption
@@ -150,21 +111,6 @@ private struct SeamRun {
     request.generate.resampleJump = plan.jump
     // A rim would soften what is to be seen here.
     request.masking = .init(mask: editCase.mask, feather: 0)
-    var run = StageRun(
-      folder: RunFolder(path: "\(settings.out)/cases/\(editCase.name)/\(plan.name)"))
-    run.request = request
-    run.threads = settings.threads
-    run.command = settings.command
-    run.shouldStop = settings.shouldStop
-    run.report = { event in
-      switch event {
-      case .progress(var progress):
-        progress.subject = subject
-        settings.report(.progress(progress))
-      case .warning: settings.report(event)
-      default: break
-      }
-    }
-    return run
+    return request
   }
 }

@@ -4,9 +4,6 @@ import ArgumentParser
 import Commands
 import Editing
 import Evaluation
-import Foundation
-import Measuring
-import Tensors
 
 @main struct EditBenchProgram: Program {
   static let configuration = CommandConfiguration(
@@ -20,13 +17,7 @@ import Tensors
       """,
     version: programVersion)
 
-  @Option(help: ArgumentHelp("The folder of cases.", valueName: "folder"))
-  var cases: String
-
-  @Option(
-    help: ArgumentHelp(
-      "The base; the embedded one where not given.", valueName: "folder"))
-  var base: String?
+  @OptionGroup var options: CaseOptions
 
   @Option(
     help: ArgumentHelp(
@@ -45,73 +36,29 @@ import Tensors
     help: ArgumentHelp("The guidance scales of DDIM inversion.", valueName: "numbers"))
   var guidanceScales: GuidanceScaleList?
 
-  @Option(
-    help: ArgumentHelp(
-      "Settings of all edits: a request's keys embedding, finetune and generate, as YAML.",
-      valueName: "file"))
-  var settings: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "The learned metrics' weights; imagic/metrics in the user's cache where not given.",
-      valueName: "folder"))
-  var metrics: String?
-
-  @Flag(
-    name: .customLong("known-words"),
-    help: "Leave out cases with words that the base has never seen.")
-  var knownWords = false
-
-  @Option(help: ArgumentHelp("How many cases of each kind at most.", valueName: "number"))
-  var limit: Int?
-
   @Option(help: ArgumentHelp("Where the results go.", valueName: "folder"))
   var out = ".bench/edits"
 
   @Flag(name: .customLong("keep-checkpoints"), help: "Keep what was trained; it takes much room.")
   var keepCheckpoints = false
 
-  @Option(help: ArgumentHelp("How many threads compute; all processors where not given."))
-  var threads: Int?
-
   @Flag(help: "One JSON object a line on standard output.")
   var json = false
 
-  @Flag(help: "Only warnings and errors on standard error.")
-  var quiet = false
+  var console: Console { Console(program: Self._commandName, json: json, quiet: options.quiet) }
 
-  var console: Console { Console(program: Self._commandName, json: json, quiet: quiet) }
-
-  func validate() throws {
-    try check(cases, .path, "--cases")
-    try check(base, .path, "--base")
-    try check(metrics, .path, "--metrics")
-    try check(out, .path, "--out")
-    try check(limit, .steps, "--limit")
-    try check(threads, .threads, "--threads")
-  }
+  func validate() throws { try check(out, .path, "--out") }
 
   func perform() throws {
     let console = console
-    if let threads { Parallel.setThreads(threads) }
-    var bench = BenchSettings(out: out)
-    if let settings { bench.request = try EditRequest(requestAt: settings) }
-    bench.request.base = base.map(Shell.absolute) ?? bench.request.base
-    bench.request.generate.alphas = alphas?.values ?? bench.request.generate.alphas
-    bench.request.generate.strengths = strengths?.values ?? bench.request.generate.strengths
-    bench.request.generate.guidanceScales =
-      guidanceScales?.values ?? bench.request.generate.guidanceScales
-    bench.methods = methods?.values ?? bench.methods
-    bench.learned = try LearnedMetrics(in: metrics ?? LearnedMetrics.defaultFolder)
-    bench.keepsCheckpoints = keepCheckpoints
-    bench.knownWords = knownWords
-    bench.limit = limit
-    bench.threads = Parallel.threads
-    bench.command = Shell.command
-    bench.report = console.show
-    for left in bench.learned.leftOut { console.note("left out: \(left)") }
-    let folder = Shell.absolute(cases)
-    let (report, files) = try EditBench.run(EditCases(in: folder), bench)
+    var (cases, settings) = try options.read(out: out, console: console)
+    settings.request.generate.alphas = alphas?.values ?? settings.request.generate.alphas
+    settings.request.generate.strengths = strengths?.values ?? settings.request.generate.strengths
+    settings.request.generate.guidanceScales =
+      guidanceScales?.values ?? settings.request.generate.guidanceScales
+    let (report, files) = try EditBench.run(
+      cases, settings, methods: methods?.values ?? BenchMethod.allCases,
+      keepsCheckpoints: keepCheckpoints)
     console.result(files: files, text: report.markdown)
   }
 }

@@ -4,9 +4,6 @@ import ArgumentParser
 import Commands
 import Editing
 import Evaluation
-import Foundation
-import Measuring
-import Tensors
 
 @main struct SeamBenchProgram: Program {
   static let configuration = CommandConfiguration(
@@ -20,66 +17,19 @@ import Tensors
       """,
     version: programVersion)
 
-  @Option(help: ArgumentHelp("The folder of cases.", valueName: "folder"))
-  var cases: String
-
-  @Option(help: ArgumentHelp("The base; the embedded one where not given.", valueName: "folder"))
-  var base: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Settings of all edits: a request's key generate, as YAML.", valueName: "file"))
-  var settings: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "The learned metrics' weights; imagic/metrics in the user's cache where not given.",
-      valueName: "folder"))
-  var metrics: String?
-
-  @Flag(
-    name: .customLong("known-words"),
-    help: "Leave out cases with words that the base has never seen.")
-  var knownWords = false
-
-  @Option(help: ArgumentHelp("How many cases of each kind at most.", valueName: "number"))
-  var limit: Int?
+  @OptionGroup var options: CaseOptions
 
   @Option(help: ArgumentHelp("Where the results go.", valueName: "folder"))
   var out = ".bench/seams"
 
-  @Option(help: ArgumentHelp("How many threads compute; all processors where not given."))
-  var threads: Int?
+  var console: Console { Console(program: Self._commandName, quiet: options.quiet) }
 
-  @Flag(help: "Only warnings and errors on standard error.")
-  var quiet = false
-
-  var console: Console { Console(program: Self._commandName, quiet: quiet) }
-
-  func validate() throws {
-    try check(cases, .path, "--cases")
-    try check(base, .path, "--base")
-    try check(metrics, .path, "--metrics")
-    try check(out, .path, "--out")
-    try check(limit, .steps, "--limit")
-    try check(threads, .threads, "--threads")
-  }
+  func validate() throws { try check(out, .path, "--out") }
 
   func perform() throws {
     let console = console
-    if let threads { Parallel.setThreads(threads) }
-    var bench = SeamSettings(out: out)
-    if let settings { bench.request = try EditRequest(requestAt: settings) }
-    bench.request.base = base.map(Shell.absolute) ?? bench.request.base
-    bench.learned = try LearnedMetrics(in: metrics ?? LearnedMetrics.defaultFolder)
-    bench.knownWords = knownWords
-    bench.limit = limit
-    bench.threads = Parallel.threads
-    bench.command = Shell.command
-    bench.report = console.show
-    for left in bench.learned.leftOut { console.note("left out: \(left)") }
-    let (text, files) = try SeamBench.run(
-      EditCases(in: Shell.absolute(cases)), bench)
+    let (cases, settings) = try options.read(out: out, console: console)
+    let (text, files) = try SeamBench.run(cases, settings)
     console.result(files: files, text: text)
   }
 }

@@ -121,21 +121,23 @@ import Testing
   @Test func toldToStopItReportsWhatThereIsAndSaysHowToGoOn() throws {
     try folder.writeCase("a")
     try folder.writeCase("b")
-    var bench = BenchSettings(out: "\(folder.path)/.out")
+    var bench = CaseSettings(out: "\(folder.path)/.out")
     bench.request = try EditRequest(requestAt: folder.settings())
     bench.request.base = Repository.base
-    bench.methods = [.sdedit]
     bench.command = "the command"
     final class Counter { var value = 0 }
     let done = Counter()
     bench.report = { if case .note = $0 { done.value += 1 } }
     bench.shouldStop = { done.value == 1 }
     let cases = try EditCases(in: folder.path)
-    let error = try #require(throws: EditingError.self) { try EditBench.run(cases, bench) }
+    let error = try #require(throws: EditingError.self) {
+      try EditBench.run(cases, bench, methods: [.sdedit])
+    }
     #expect(error.status == .stopped && error.description.hasSuffix("go on with: the command"))
     #expect(try results("out").map(\.name) == ["a"])
     bench.shouldStop = { false }
-    #expect(try EditBench.run(cases, bench).report.results.map(\.name) == ["a", "b"])
+    let whole = try EditBench.run(cases, bench, methods: [.sdedit])
+    #expect(whole.report.results.map(\.name) == ["a", "b"])
   }
 
   @Test func aCaseThatIsNoneIsLeftOut() throws {
