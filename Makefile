@@ -163,6 +163,11 @@ bench-pytorch: build ## Time PyTorch and this program alternately; WORKS=base-fo
 	python=$$(tools/setup_venv.sh) && "$$python" tools/bench_compare.py $(WORKS) --pairs $(PAIRS) \
 	  --threads $(lastword $(THREADS)) --program $(BIN)/speed-bench --save $(RESULTS)/pytorch.jsonl
 
+.PHONY: bench-ways
+bench-ways: build ## Compare LoRA, DPM-Solver++ and --until-loss with the full method on the examples.
+	@mkdir -p $(RESULTS)
+	python=$$(tools/setup_venv.sh) && "$$python" tools/compare_ways.py --save $(RESULTS)/ways.jsonl
+
 .PHONY: bench-tables
 bench-tables: ## Write what the benches have found into BENCHMARKS.md.
 	python3 tools/bench_tables.py BENCHMARKS.md $(RESULTS)/*.jsonl

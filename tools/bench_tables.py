@@ -2,8 +2,8 @@
 
     python3 tools/bench_tables.py BENCHMARKS.md .bench/*.jsonl
 
-Each table goes between `<!-- begin NAME -->` and `<!-- end NAME -->`, where NAME is one of machine, ratios, steps and
-kernels; what stands outside stays as it is. A table that nothing has been saved for stays too.
+Each table goes between `<!-- begin NAME -->` and `<!-- end NAME -->`, where NAME is one of machine, ratios, steps,
+profile, ways and kernels; what stands outside stays as it is. A table that nothing has been saved for stays too.
 """
 
 import json
@@ -77,6 +77,80 @@ def steps_section(records: list[dict]) -> str:
     return table(header, rows) if rows else ""
 
 
+# The parts of a step, by the beginnings of their kernels' names.
+PARTS = {
+    "convolutions, 3x3": re.compile(r"^conv3x3-"),
+    "convolutions of stride 2": re.compile(r"^conv3x3s2-"),
+    "linear maps": re.compile(r"^(linear|conv1x1)"),
+    "attention": re.compile(r"^(self|cross)-attention"),
+    "norms and activations": re.compile(r"^(group-norm|layer-norm|silu|gated-gelu)"),
+}
+# What Winograd's F(4x4, 3x3) leaves of the multiplications.
+WINOGRAD = 0.25
+
+
+def profile_section(records: list[dict]) -> str:
+    """Where a fine-tuning step's time goes, by what its kernels take alone."""
+    machines = {record["threads"]: record for record in of_kind(records, "machine")}
+    parts = []
+    for model in ("sd-256", "sd-512", "base-4"):
+        threads = max((it["threads"] for it in of_kind(records, "kernel") if it["model"] == model), default=0)
+        kernels = [it for it in of_kind(records, "kernel") if it["model"] == model and it["threads"] == threads]
+        name = "-finetune-".join(model.split("-"))
+        steps = [it for it in of_kind(records, "step") if it["name"] == name and it["threads"] == threads]
+        if not kernels or not steps:
+            continue
+        whole = steps[0]["seconds"]
+        peak = machines[threads]["peak_gflops"] * 1e9
+        rows = []
+        total = 0.0
+        for part, pattern in PARTS.items():
+            some = [it for it in kernels if pattern.match(it["operation"])]
+            seconds = sum(it["seconds"] * it["uses"] for it in some)
+            total += seconds
+            directions = [
+                sum(it["seconds"] * it["uses"] for it in some if (it["pass"] == "forward") == forward)
+                for forward in (True, False)
+            ]
+            flops = sum((it.get("flops") or 0) * it["uses"] for it in some)
+            left = WINOGRAD if part == "convolutions, 3x3" else 1.0
+            floor = f"{100 * flops * left / peak / seconds:.0f}%" if part != "norms and activations" else "–"
+            rows.append(
+                [
+                    part,
+                    *(f"{value * 1000:.0f} ms" for value in directions),
+                    f"{100 * seconds / whole:.0f}%",
+                    f"{flops / seconds * 1e-9:.0f}" if flops else "–",
+                    floor,
+                ]
+            )
+        rest = whole - total
+        rows.append(["Adam, and what lies between the kernels", "–", f"{rest * 1000:.0f} ms", f"{100 * rest / whole:.0f}%", "–", "–"])
+        header = [f"{name}, {counted(threads)}", "forward", "backward", "of the step", "GFLOPS", "of the floor"]
+        parts.append(table(header, rows))
+    return "\n\n".join(parts)
+
+
+def ways_section(records: list[dict]) -> str:
+    ways = of_kind(records, "way")
+    if not ways:
+        return ""
+    alphas = list(ways[0]["likeness"])
+    rows = [
+        [
+            way["way"],
+            *(f"{seconds:.1f} s" for seconds in way["seconds"]),
+            f"{way['steps'][0]:.0f} + {way['steps'][1]:.0f}",
+            memory_text(way["peak_bytes"]),
+            f"{way['reconstruction']:.1f} dB",
+            *("–" if (value := way["likeness"][alpha]) is None else f"{value:.1f} dB" for alpha in alphas),
+        ]
+        for way in ways
+    ]
+    header = ["way", "embedding", "fine-tuning", "sweep", "steps", "peak memory", "alpha 0 to the photograph"]
+    return table([*header, *(f"alpha {alpha} to the full method's" for alpha in alphas)], rows)
+
+
 def kernels_section(records: list[dict]) -> str:
     kernels = of_kind(records, "kernel")
     parts = []
@@ -133,6 +207,8 @@ SECTIONS = {
     "machine": machine_section,
     "ratios": ratios_section,
     "steps": steps_section,
+    "profile": profile_section,
+    "ways": ways_section,
     "kernels": kernels_section,
 }
 
