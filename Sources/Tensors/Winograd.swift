@@ -11,7 +11,10 @@
 import CProcessor
 
 /// Convolutions of stride 1 with 3x3 kernels in a frame of one zero.
-enum Winograd {
+package enum Winograd {
+  /// Whether any convolution is done this way. Never off but to compare with the direct form.
+  @TaskLocal package static var isUsed = true
+
   /// Outputs of a tile along one direction.
   static let tile = 4
   /// Elements of a transformed tile.
@@ -33,7 +36,7 @@ enum Winograd {
     batch: Int, height: Int, width: Int, inputs: Int, outputs: Int, _ geometry: ConvolutionGeometry,
     leastTiles: Int = 4
   ) -> Bool {
-    geometry == ConvolutionGeometry(kernel: 3) && inputs % 16 == 0 && outputs % 16 == 0
+    isUsed && geometry == ConvolutionGeometry(kernel: 3) && inputs % 16 == 0 && outputs % 16 == 0
       && min(height, width) >= tile
       && batch * Tiling.count(height) * Tiling.count(width) >= leastTiles
   }

@@ -156,6 +156,30 @@ import Weights
     #expect(error.status == .usage && error.description.contains("frozen precision"))
   }
 
+  /// Winograd's convolutions round more than direct ones, by a digit: a training must not feel it.
+  @Test func trainingIsAsStableAsWithDirectConvolutions() throws {
+    var request = self.request()
+    request.size = nil
+    request.embedding.steps = 20
+    request.finetune = .init(steps: 200, learningRate: 1e-4, batch: 2)
+    let fast = run("fast", request)
+    try EmbeddingStage.run(fast)
+    try FileManager.default.createDirectory(
+      atPath: "\(folder.path)/direct", withIntermediateDirectories: true)
+    try FileManager.default.copyItem(
+      atPath: fast.folder.embedding, toPath: "\(folder.path)/direct/embedding.h5")
+    try WeightsStage.run(fast)
+    let direct = run("direct", request)
+    try Winograd.$isUsed.withValue(false) { try WeightsStage.run(direct) }
+    let losses = try [fast, direct].map {
+      try WeightsCheckpoint(contentsOf: $0.folder.weights, withOptimizer: false).losses
+    }
+    #expect(losses[0] != losses[1] && losses.allSatisfy { $0.count == 200 })
+    let ends = losses.map { $0.suffix(50).reduce(0, +) / 50 }
+    #expect(abs(ends[0] - ends[1]) <= 0.01 * ends[1] && ends[1] < 0.8 * losses[1][0], "\(ends)")
+    for (one, other) in zip(losses[0], losses[1]) { #expect(abs(one - other) <= 0.01 * other) }
+  }
+
   @Test func fewerStepsThanAStoppedRunHasDoneCompleteIt() throws {
     let run = run("run", request(steps: 5))
     try expectStopped { try EmbeddingStage.run(stopping(run, after: 3)) }

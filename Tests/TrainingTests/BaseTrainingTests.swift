@@ -45,7 +45,7 @@ import Testing
       #expect(FileManager.default.fileExists(atPath: "\(run)/\(file)"), "\(file)")
     }
     let words = try String(contentsOfFile: "\(run)/base/words.txt", encoding: .utf8)
-    #expect(words == "a\nblue\nbox\ngreen\nof\nphoto\nred\n")
+    #expect(words == "blue green red\na\nbox\nof\nphoto\n")
 
     // Run again, it has nothing to do and changes nothing.
     let before = try weights(run)
