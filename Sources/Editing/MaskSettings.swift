@@ -42,7 +42,7 @@ public struct MaskSettings: Codable, Equatable, Sendable {
   /// Whether the edits are written at the photograph's own size too.
   public var fullSize = false
   /// Of an automatic mask: how much of the largest difference counts as one.
-  public var threshold = MaskFinder.publishedThreshold
+  public var threshold = MaskFinder.usualThreshold
   /// Of an automatic mask: by how many pixels it is grown.
   public var grow = 0
 
