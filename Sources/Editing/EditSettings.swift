@@ -59,7 +59,7 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
   /// The guidance scales that DDIM inversion goes over.
   public var guidanceScales = GenerateSettings.publishedGuidanceScales
   /// A caption of the photograph, under which DDIM inversion inverts it, and against which an automatic mask is looked for;
-  /// absent for no sentence, or, for the mask of Imagic, for the optimised embedding.
+  /// absent for no sentence, and for a mask that is looked for by other words or by the optimised embedding.
   public var source: String?
   public var seeds: [UInt64]
   public var sampler: SamplingMethod

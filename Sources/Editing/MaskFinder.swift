@@ -18,7 +18,7 @@ struct MaskFinder {
     case words([Tensor])
   }
 
-  /// Of all differences up to the largest that count; the paper's 0.5 finds a little less of what changes.
+  /// Of all differences up to the largest that count; the paper has 0.5.
   static let usualThreshold = 0.45
   /// How many draws of noise the differences are averaged over, as in the paper.
   static let draws = 10
