@@ -27,8 +27,14 @@ extension Mask {
     return Mask(width: width, height: height, values: result)
   }
 
+  /// The mask at `width` by `height`, framed as `Picture.fitted(width:height:by:)` frames a picture of its proportions.
+  /// - Precondition: width and height are at least 1.
+  public func fitted(width: Int, height: Int, by fit: Fit = .crop) -> Mask {
+    fitted(Framing(photograph: (self.width, self.height), picture: (width, height), fit: fit))
+  }
+
   /// Whether the mask has the proportions of `width` to `height`, to the rounding of its own sides.
-  func isProportioned(_ width: Int, _ height: Int) -> Bool {
+  public func isProportioned(_ width: Int, _ height: Int) -> Bool {
     // Sides that are off by half a pixel each.
     let difference = abs(Double(self.width) * Double(height) - Double(self.height) * Double(width))
     return difference <= Double(width + height) / 2

@@ -49,7 +49,7 @@ public struct BaseTraining {
     if restarts { try keepPrevious() }
     let began = Resources.seconds
     let captioned = try data.map { try CaptionedPictures(folder: $0) }
-    let training = try cache(captioned, "pictures")
+    let training = try cache(captioned, "pictures", grid: weighsThings ? side : 0)
     let held = try heldOut.enumerated().map { index, path in
       try cache([CaptionedPictures(folder: path)], "held-out-\(index)")
     }
@@ -110,7 +110,6 @@ public struct BaseTraining {
       try AutoencoderKL(base.autoencoderConfiguration(), Initialization(seed: 0, first: 0).store),
       recipe.autoencoder, pictures: grey, seed: seed)
     plan(.autoencoderTraining, recipe.autoencoder.training, step: autoencoder.step)
-    let side = recipe.size / recipe.factor
     let empty = Array(repeating: form.tokenizer.endID, count: recipe.text.tokens)
     let denoiser = DenoiserTraining(
       text: try CLIPTextModel(
@@ -129,8 +128,15 @@ public struct BaseTraining {
     }
   }
 
-  private func cache(_ folders: [CaptionedPictures], _ name: String) throws -> PictureCache {
-    try PictureCache(folders, size: recipe.size, path: "\(folder)/\(name)", report: report)
+  /// Whether masks count, and the side of the latents, which they are brought to.
+  private var weighsThings: Bool { recipe.denoiser.thingWeight != 1 }
+  private var side: Int { recipe.size / recipe.factor }
+
+  private func cache(_ folders: [CaptionedPictures], _ name: String, grid: Int = 0) throws
+    -> PictureCache
+  {
+    try PictureCache(
+      folders, size: recipe.size, grid: grid, path: "\(folder)/\(name)", report: report)
   }
 
   /// A tokenizer learnt from the captions; that of the base which the training begins with, where there is one.
@@ -246,6 +252,7 @@ public struct BaseTraining {
         try folder.unetConfiguration(), try store(origin: self.origin, part: "unet", first: 1 << 17)
       ),
       recipe.denoiser, schedule: try folder.schedule(), latents: latents,
+      masks: weighsThings ? training.masks(Array(0..<training.count)) : nil,
       captions: tokens(training.index.captions), empty: tokenizer.encode("").ids, seed: seed)
     let state = TrainingState(
       path: "\(self.folder)/denoiser.h5",

@@ -6,7 +6,8 @@ import Foundation
 import Images
 
 /// The pictures of an image folder (Hugging Face's `imagefolder`): `metadata.jsonl` has on each line an object with the
-/// keys `file_name`, relative to the folder, and `text`; other keys are left alone.
+/// keys `file_name`, relative to the folder, and `text`; `mask`, where there is one, names a picture that is white where the
+/// things are; other keys are left alone.
 public struct CaptionedPictures: Sendable {
   /// A picture and what it shows.
   public struct Entry: Equatable, Sendable {
@@ -14,6 +15,8 @@ public struct CaptionedPictures: Sendable {
     public var path: String
     /// Empty for a picture without a caption.
     public var caption: String
+    /// The file of the mask of its things.
+    public var mask: String?
   }
 
   public let folder: String
@@ -26,10 +29,11 @@ public struct CaptionedPictures: Sendable {
   private struct Line: Decodable {
     var fileName: String
     var text: String?
+    var mask: String?
 
     enum CodingKeys: String, CodingKey {
       case fileName = "file_name"
-      case text
+      case text, mask
     }
   }
 
@@ -56,7 +60,10 @@ public struct CaptionedPictures: Sendable {
       }
       let caption = (entry.text ?? "").split(whereSeparator: \.isWhitespace)
         .joined(separator: " ")
-      entries.append(Entry(path: "\(folder)/\(entry.fileName)", caption: caption))
+      entries.append(
+        Entry(
+          path: "\(folder)/\(entry.fileName)", caption: caption,
+          mask: entry.mask.map { "\(folder)/\($0)" }))
     }
     guard !entries.isEmpty else {
       throw EditingError(

@@ -15,6 +15,8 @@ final class DenoiserTraining {
   private let schedule: NoiseSchedule
   /// `[count, side, side, channels]`
   private let latents: Tensor
+  /// `[count, side, side, 1]`: the share of each element that belongs to things; nil where all elements count the same.
+  private let masks: Tensor?
   /// The tokens of each caption, and of none.
   private let captions: [[Int]]
   private let empty: [Int]
@@ -23,13 +25,14 @@ final class DenoiserTraining {
 
   init(
     text: CLIPTextModel, unet: UNet2DConditionModel, _ recipe: Recipe.Denoiser,
-    schedule: NoiseSchedule, latents: Tensor, captions: [[Int]], empty: [Int], seed: UInt64
+    schedule: NoiseSchedule, latents: Tensor, masks: Tensor? = nil, captions: [[Int]], empty: [Int], seed: UInt64
   ) {
     self.text = text
     self.unet = unet
     self.recipe = recipe
     self.schedule = schedule
     self.latents = latents
+    self.masks = masks
     self.captions = captions
     self.empty = empty
     self.seed = seed
@@ -70,19 +73,16 @@ final class DenoiserTraining {
     pictures: [Int], timesteps: [Int], captions: [[Int]], latents: Tensor, noise: Philox,
     share: Float, backward: Bool
   ) -> Float {
-    let clean = Tensor(uninitialized: Shape([pictures.count] + latents.shape.array.dropFirst()))
-    let stride = latents.count / latents.shape[0]
-    for (index, picture) in pictures.enumerated() {
-      (clean.pointer + index * stride).update(
-        from: latents.pointer + picture * stride, count: stride)
-    }
+    let clean = latents.entries(pictures)
     let noise = noise.normal(clean.shape)
     let noisy = schedule.noisy(clean, noise: noise, timesteps: timesteps)
     let target = schedule.target(clean: clean, noise: noise, timesteps: timesteps)
     func run() -> Variable {
-      share
-        * meanSquaredError(
-          unet(Variable(noisy), timesteps: timesteps, context: text(captions)), target)
+      let prediction = unet(Variable(noisy), timesteps: timesteps, context: text(captions))
+      // Held-out pictures are measured alike, however things are weighted.
+      guard let masks, backward else { return share * meanSquaredError(prediction, target) }
+      let weights = weights(masks.entries(pictures), channels: latents.shape.last)
+      return share * meanSquaredError(prediction, target, weights: weights)
     }
     guard backward else { return run().value.scalar }
     let tape = Tape()
@@ -90,6 +90,17 @@ final class DenoiserTraining {
     guard loss.value.scalar.isFinite else { return loss.value.scalar }
     tape.backward(from: loss)
     return loss.value.scalar
+  }
+
+  /// The weights of errors, by which things count `thingWeight` times as much as what is around them.
+  private func weights(_ masks: Tensor, channels: Int) -> Tensor {
+    let result = Tensor(uninitialized: Shape(masks.shape.array.dropLast() + [channels]))
+    let more = Float(recipe.thingWeight) - 1
+    for element in 0..<masks.count {
+      (result.pointer + element * channels).update(
+        repeating: 1 + more * masks.pointer[element], count: channels)
+    }
+    return result
   }
 
   /// The mean loss of the average of the weights on other pictures, whose timesteps and noise are always the same.
@@ -128,5 +139,17 @@ final class DenoiserTraining {
       var walk = try ddim(from: noise, schedule: schedule, steps: 25, denoise: denoise)
       return try walk.finish()
     }
+  }
+}
+
+extension Tensor {
+  /// Some of the entries along the first axis, in this order.
+  fileprivate func entries(_ numbers: [Int]) -> Tensor {
+    let result = Tensor(uninitialized: Shape([numbers.count] + shape.array.dropFirst()))
+    let each = count / shape[0]
+    for (index, number) in numbers.enumerated() {
+      (result.pointer + index * each).update(from: pointer + number * each, count: each)
+    }
+    return result
   }
 }

@@ -63,6 +63,8 @@ public struct Recipe: Codable, Equatable, Sendable {
     public var groups = 8
     /// The share of captions that are left out, so that guidance has an answer to compare with.
     public var captionDropout = 0.1
+    /// How much more an error counts where a picture's mask shows its things than elsewhere; 1 for as much.
+    public var thingWeight = 1.0
     public var training = Schedule(
       steps: 30_000, batch: 32, learningRate: 1e-3, warmUp: 500, weightDecay: 0.01,
       averageDecay: 0.9995)
@@ -124,6 +126,7 @@ extension Recipe {
       denoiser.groups = try part.whole("groups", .whole(1...64)) ?? denoiser.groups
       denoiser.captionDropout =
         try part.number("caption-dropout", .share) ?? denoiser.captionDropout
+      denoiser.thingWeight = try part.number("thing-weight", .weight) ?? denoiser.thingWeight
       try denoiser.training.apply(part)
     }
     if let problem { throw EditingError(.badData, "\(path): \(problem)") }
@@ -138,7 +141,7 @@ extension Recipe {
     "divergence-weight",
   ]
   private static let denoiserKeys = [
-    "channels", "attention-levels", "layers", "heads", "groups", "caption-dropout",
+    "channels", "attention-levels", "layers", "heads", "groups", "caption-dropout", "thing-weight",
   ]
 
   /// How many pixels of a picture an element of its latent stands for along each side.
