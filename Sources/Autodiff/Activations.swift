@@ -11,7 +11,9 @@ public func activate(_ x: Variable, _ activation: Activation) -> Variable {
 
 /// Of each row `[a | g]`, `a * gelu(g)`: `[…, 2 n]` to `[…, n]`.
 public func gatedGELU(_ x: Variable) -> Variable {
-  Variable(x.value.gatedGELU(), from: x) { [slot = x.slot, input = x.value] gradient in
+  let input = x.value
+  return Variable(input.gatedGELU(), from: x, remake: { input.gatedGELU() }) {
+    [slot = x.slot] gradient in
     slot?.receive(input.gatedGELUGradient(gradient))
   }
 }

@@ -17,7 +17,9 @@ public func * (factor: Float, x: Variable) -> Variable {
 
 /// The same elements in another shape.
 public func reshape(_ x: Variable, _ shape: Shape) -> Variable {
-  Variable(x.value.reshaped(shape), from: x) { [slot = x.slot, before = x.shape] gradient in
+  let remake = x.remake.map { remake in { remake().reshaped(shape) } }
+  return Variable(x.value.reshaped(shape), from: x, remake: remake) {
+    [slot = x.slot, before = x.shape] gradient in
     slot?.receive(gradient.reshaped(before))
   }
 }

@@ -40,7 +40,7 @@ public func linear(_ x: Variable, _ weights: Weights, bias: Variable? = nil) -> 
   let matrix = weights.value
   let value = matrixProduct(x.value, matrix, bias: bias?.value)
     .reshaped(Shape(shape.array.dropLast() + [matrix.shape.last]))
-  let input = weights.variable?.slot == nil ? nil : x.value
+  let input = weights.variable?.slot == nil ? nil : x.forBackward
   let kept = x.isTracked ? weights.untracked : nil
   return Variable(value, from: x, weights.variable, bias) {
     [x = x.slot, weights = weights.variable?.slot, bias = bias?.slot] gradient in
@@ -48,7 +48,7 @@ public func linear(_ x: Variable, _ weights: Weights, bias: Variable? = nil) -> 
       x.receive(matrixProduct(gradient, kept.value, transposingRight: true).reshaped(shape))
     }
     if let weights, let input {
-      weights.receive(matrixProduct(input, gradient, transposingLeft: true))
+      weights.receive(matrixProduct(input(), gradient, transposingLeft: true))
     }
     bias?.receive(gradient.sumOfRows())
   }
@@ -64,7 +64,7 @@ public func convolve(
 ) -> Variable {
   let shape = x.shape
   let value = convolution(x.value, weights.value, bias: bias?.value, geometry)
-  let input = weights.variable?.slot == nil ? nil : x.value
+  let input = weights.variable?.slot == nil ? nil : x.forBackward
   let kept = x.isTracked ? weights.untracked : nil
   return Variable(value, from: x, weights.variable, bias) {
     [x = x.slot, weights = weights.variable?.slot, bias = bias?.slot] gradient in
@@ -72,7 +72,7 @@ public func convolve(
       x.receive(convolutionInputGradient(gradient, kept.value, inputShape: shape, geometry))
     }
     if let weights, let input {
-      weights.receive(convolutionWeightGradient(input, gradient, geometry))
+      weights.receive(convolutionWeightGradient(input(), gradient, geometry))
     }
     bias?.receive(gradient.sumOfRows())
   }

@@ -6,13 +6,14 @@ import Tensors
 public func groupNorm(
   _ x: Variable, scale: Variable, shift: Variable, groups: Int, epsilon: Float, silu: Bool
 ) -> Variable {
-  let (value, statistics) = groupNormalization(
-    x.value, scale: scale.value, shift: shift.value, groups: groups, epsilon: epsilon, silu: silu)
-  return Variable(value, from: x, scale, shift) {
-    [
-      input = x.value, factor = scale.value, offset = shift.value, x = x.slot, scale = scale.slot,
-      shift = shift.slot
-    ] gradient in
+  let (input, factor, offset) = (x.value, scale.value, shift.value)
+  func normalized() -> (Tensor, NormalizationStatistics) {
+    groupNormalization(
+      input, scale: factor, shift: offset, groups: groups, epsilon: epsilon, silu: silu)
+  }
+  let (value, statistics) = normalized()
+  return Variable(value, from: x, scale, shift, remake: { normalized().0 }) {
+    [x = x.slot, scale = scale.slot, shift = shift.slot] gradient in
     let gradients = groupNormalizationGradient(
       gradient, input, scale: factor, shift: offset, groups: groups, silu: silu, statistics)
     x?.receive(gradients.input)
@@ -25,12 +26,13 @@ public func groupNorm(
 public func layerNorm(
   _ x: Variable, scale: Variable, shift: Variable, epsilon: Float
 ) -> Variable {
-  let (value, statistics) = layerNormalization(
-    x.value, scale: scale.value, shift: shift.value, epsilon: epsilon)
-  return Variable(value, from: x, scale, shift) {
-    [
-      input = x.value, factor = scale.value, x = x.slot, scale = scale.slot, shift = shift.slot
-    ] gradient in
+  let (input, factor, offset) = (x.value, scale.value, shift.value)
+  func normalized() -> (Tensor, NormalizationStatistics) {
+    layerNormalization(input, scale: factor, shift: offset, epsilon: epsilon)
+  }
+  let (value, statistics) = normalized()
+  return Variable(value, from: x, scale, shift, remake: { normalized().0 }) {
+    [x = x.slot, scale = scale.slot, shift = shift.slot] gradient in
     let gradients = layerNormalizationGradient(gradient, input, scale: factor, statistics)
     x?.receive(gradients.input)
     scale?.receive(gradients.scale)

@@ -42,23 +42,33 @@ public final class GradientSlot {
 public struct Variable {
   public let value: Tensor
   public let slot: GradientSlot?
+  /// Makes the value again from what a backward holds in any case; nil where it has to be held itself.
+  let remake: (() -> Tensor)?
 
   /// A value that no gradient is wanted of.
   public init(_ value: Tensor) {
-    self.value = value
-    self.slot = nil
+    self.init(value, slot: nil)
   }
 
   /// A leaf of a computation, whose gradient gathers in `slot`.
   public init(_ value: Tensor, slot: GradientSlot?) {
+    self.init(value, slot: slot, remake: nil)
+  }
+
+  fileprivate init(_ value: Tensor, slot: GradientSlot?, remake: (() -> Tensor)?) {
     self.value = value
     self.slot = slot
+    self.remake = remake
   }
 
   /// A leaf that a gradient is wanted of.
   public static func leaf(_ value: Tensor) -> Variable { Variable(value, slot: GradientSlot()) }
 
   public var shape: Shape { value.shape }
+  /// The value as an operation keeps it for its backward: made again then where that takes little, so that it need not be
+  /// held until then.
+  var forBackward: () -> Tensor { remake ?? { [value] in value } }
+
   public var isTracked: Bool { slot != nil }
   /// The gradient that a backward left here. Leaves keep it until the next one adds to it.
   public var gradient: Tensor? { slot?.gradient }
@@ -114,9 +124,14 @@ extension Variable {
   /// - Parameters:
   ///   - value: what it computed.
   ///   - inputs: what it computed it from. If no gradient by any of them is wanted, or no tape records, nothing is kept.
+  ///   - remake: computes the value again, from no more than `backward` captures; given where that takes little time and
+  ///     the value is large.
   ///   - backward: takes the gradient by the result and gives the inputs' slots their shares; it should capture no more
   ///     than that takes.
-  init(_ value: Tensor, from inputs: Variable?..., backward: @escaping (Tensor) -> Void) {
+  init(
+    _ value: Tensor, from inputs: Variable?..., remake: (() -> Tensor)? = nil,
+    backward: @escaping (Tensor) -> Void
+  ) {
     let tracked = inputs.compactMap { $0?.slot }
     guard !tracked.isEmpty, let tape = Tape.current else {
       self.init(value)
@@ -125,6 +140,6 @@ extension Variable {
     for slot in tracked { slot.pendingUses += 1 }
     let slot = GradientSlot()
     tape.append(slot, from: tracked, backward)
-    self.init(value, slot: slot)
+    self.init(value, slot: slot, remake: remake)
   }
 }

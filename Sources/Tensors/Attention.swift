@@ -6,6 +6,9 @@ import Glibc
 /// How many floats of attention weights a task holds at once.
 private let weightBuffer = 1 << 17
 
+/// How many tasks attention is cut into where it has fewer heads.
+private let leastTasks = 8
+
 private func queriesPerBlock(_ keys: Int) -> Int {
   let rows = max(8, min(96, weightBuffer / max(1, keys)))
   return rows / 8 * 8
@@ -56,7 +59,12 @@ public func attention(
   let result = Tensor(uninitialized: queries.shape)
   let logSums = Tensor(uninitialized: [batch, heads, queryCount])
   let block = queriesPerBlock(keyCount)
-  Parallel.forEach(batch * heads) { task in
+  // Of few heads, as the autoencoder's one, several tasks share the queries.
+  let blocks = (queryCount + block - 1) / block
+  let parts = min(blocks, max(1, leastTasks / (batch * heads)))
+  let rowsEach = (blocks + parts - 1) / parts * block
+  Parallel.forEach(batch * heads * parts) { number in
+    let (task, part) = (number / parts, number % parts)
     let (image, head) = (task / heads, task % heads)
     func view(_ tensor: Tensor) -> HeadView {
       HeadView(tensor, image: image, head: head, heads: heads)
@@ -67,7 +75,9 @@ public func attention(
     let length = MatrixProduct.padded(keyCount)
     let weights = Tensor(uninitialized: [block, length])
     let sums = Tensor(uninitialized: [block])
-    for start in stride(from: 0, to: queryCount, by: block) {
+    for start in stride(
+      from: part * rowsEach, to: min(queryCount, (part + 1) * rowsEach), by: block)
+    {
       let rows = min(block, queryCount - start)
       packedKeys.multiply(
         view(queries).left(from: start), rows: rows,
@@ -133,11 +143,16 @@ private func exponentials(
   return (sum.total, largest)
 }
 
+/// How many queries and keys the backward of attention takes at once: their weights, and the gradients by these, stay in
+/// the second-level cache while the five products with them are made.
+private let (queryBlock, keyBlock) = (256, 96)
+
 /// The gradients of ``attention(queries:keys:values:heads:causal:)`` by queries, keys and values
 /// (Dao et al., "FlashAttention", 2022, Algorithm 4).
 ///
 /// With P the weights: `dV = Pᵀ dO`, `dP = dO Vᵀ`, `dS = P * (dP - rowsum(dO * O))`, `dQ = dS K / sqrt(width)`,
-/// `dK = dSᵀ Q / sqrt(width)`.
+/// `dK = dSᵀ Q / sqrt(width)`. Weights are held with a row for each key, so that of the three products with them only one
+/// reads columns.
 public func attentionGradient(
   _ gradient: Tensor, queries: Tensor, keys: Tensor, values: Tensor, result: Tensor,
   logSums: Tensor, heads: Int, causal: Bool = false
@@ -148,75 +163,82 @@ public func attentionGradient(
   let queryGradient = Tensor(uninitialized: queries.shape)
   let keyGradient = Tensor(uninitialized: keys.shape)
   let valueGradient = Tensor(uninitialized: values.shape)
-  let block = queriesPerBlock(2 * keyCount)
+  let length = MatrixProduct.padded(min(queryBlock, queryCount))
+  let plain = RowOffsets.strided(length)
   Parallel.forEach(batch * heads) { task in
     let (image, head) = (task / heads, task % heads)
     func view(_ tensor: Tensor) -> HeadView {
       HeadView(tensor, image: image, head: head, heads: heads)
     }
-    let packedKeys = PackedOperand(view(keys).right(.columns), inner: width, columns: keyCount)
-    let packedValues = PackedOperand(view(values).right(.columns), inner: width, columns: keyCount)
-    let keyRows = PackedOperand(view(keys).right(.rows), inner: keyCount, columns: width)
-    let length = MatrixProduct.padded(keyCount)
-    let weights = Tensor(uninitialized: [block, length])
-    let scores = Tensor(uninitialized: [block, length])
-    let plain = RowOffsets.strided(length)
-    for start in stride(from: 0, to: queryCount, by: block) {
-      let rows = min(block, queryCount - start)
-      packedKeys.multiply(
-        view(queries).left(from: start), rows: rows,
-        into: ProductTarget(base: weights.pointer, offsets: plain))
-      packedValues.multiply(
-        view(gradient).left(from: start), rows: rows,
-        into: ProductTarget(base: scores.pointer, offsets: plain))
-      for row in 0..<rows {
-        scoreGradient(
-          weights: weights.pointer + row * length, scores: scores.pointer + row * length,
-          visible: visibleKeys(query: start + row, keys: keyCount, causal: causal),
-          length: length, scale: scale,
-          logSum: logSums.pointer[task * queryCount + start + row],
-          dot: dot(
-            view(gradient).base + (start + row) * view(gradient).stride,
-            view(result).base + (start + row) * view(result).stride, width))
+    let keyStarts = Array(stride(from: 0, to: keyCount, by: keyBlock))
+    let keyRows = keyStarts.map { start in
+      PackedOperand(
+        view(keys).right(.rows, from: start), inner: min(keyBlock, keyCount - start), columns: width
+      )
+    }
+    let weights = Tensor(uninitialized: [keyBlock, length])
+    let scores = Tensor(uninitialized: [keyBlock, length])
+    let (sums, dots) = (Tensor(zeros: [length]), Tensor(zeros: [length]))
+    for start in stride(from: 0, to: queryCount, by: queryBlock) {
+      let count = min(queryBlock, queryCount - start)
+      func packed(_ tensor: Tensor, _ layout: RightOperand.Layout) -> PackedOperand {
+        layout == .columns
+          ? PackedOperand(view(tensor).right(layout, from: start), inner: width, columns: count)
+          : PackedOperand(view(tensor).right(layout, from: start), inner: count, columns: width)
       }
-      keyRows.multiply(
-        LeftOperand(base: UnsafePointer(scores.pointer), layout: .rows, offsets: plain),
-        rows: rows, into: view(queryGradient).target(from: start))
-      PackedOperand(view(queries).right(.rows, from: start), inner: rows, columns: width).multiply(
-        LeftOperand(base: UnsafePointer(scores.pointer), layout: .columns, offsets: plain),
-        rows: keyCount, into: view(keyGradient).target(accumulates: start > 0))
-      PackedOperand(view(gradient).right(.rows, from: start), inner: rows, columns: width).multiply(
-        LeftOperand(base: UnsafePointer(weights.pointer), layout: .columns, offsets: plain),
-        rows: keyCount, into: view(valueGradient).target(accumulates: start > 0))
+      let (queryColumns, queryRows) = (packed(queries, .columns), packed(queries, .rows))
+      let (columns, rows) = (packed(gradient, .columns), packed(gradient, .rows))
+      for query in 0..<count {
+        sums.pointer[query] = logSums.pointer[task * queryCount + start + query]
+        dots.pointer[query] = dot(
+          view(gradient).base + (start + query) * view(gradient).stride,
+          view(result).base + (start + query) * view(result).stride, width)
+      }
+      for (block, first) in keyStarts.enumerated() {
+        let keysHere = min(keyBlock, keyCount - first)
+        queryColumns.multiply(
+          view(keys).left(from: first), rows: keysHere,
+          into: ProductTarget(base: weights.pointer, offsets: plain))
+        columns.multiply(
+          view(values).left(from: first), rows: keysHere,
+          into: ProductTarget(base: scores.pointer, offsets: plain))
+        for key in 0..<keysHere {
+          let (weights, scores) = (weights.pointer + key * length, scores.pointer + key * length)
+          scoreGradient(
+            weights: weights, scores: scores, count: count, scale: scale, logSums: sums.pointer,
+            dots: dots.pointer)
+          // Queries before the key don't see it.
+          guard causal, first + key > start else { continue }
+          let hidden = min(count, first + key - start)
+          weights.update(repeating: 0, count: hidden)
+          scores.update(repeating: 0, count: hidden)
+        }
+        keyRows[block].multiply(
+          LeftOperand(base: UnsafePointer(scores.pointer), layout: .columns, offsets: plain),
+          rows: count, into: view(queryGradient).target(from: start, accumulates: first > 0))
+        queryRows.multiply(
+          LeftOperand(base: UnsafePointer(scores.pointer), layout: .rows, offsets: plain),
+          rows: keysHere, into: view(keyGradient).target(from: first, accumulates: start > 0))
+        rows.multiply(
+          LeftOperand(base: UnsafePointer(weights.pointer), layout: .rows, offsets: plain),
+          rows: keysHere, into: view(valueGradient).target(from: first, accumulates: start > 0))
+      }
     }
   }
   return (queryGradient, keyGradient, valueGradient)
 }
 
-/// Turns scores into weights, and the gradient by the weights, in `scores`, into that by the unscaled scores.
-/// - Parameter length: of both lines, a multiple of 16.
+/// Turns a key's scores into weights, and the gradients by the weights, in `scores`, into those by the unscaled scores.
 private func scoreGradient(
-  weights: UnsafeMutablePointer<Float>, scores: UnsafeMutablePointer<Float>, visible: Int,
-  length: Int, scale: Float, logSum: Float, dot: Float
+  weights: UnsafeMutablePointer<Float>, scores: UnsafeMutablePointer<Float>, count: Int,
+  scale: Float, logSums: UnsafePointer<Float>, dots: UnsafePointer<Float>
 ) {
-  let (factor, origin, shift) = (
-    Vector(repeating: scale), Vector(repeating: -logSum), Vector(repeating: dot)
-  )
-  var j = 0
-  while j < length {
-    if j &+ 16 <= visible {
-      let weight = exponential(origin.addingProduct(load(weights + j), factor))
-      store(weight, weights + j)
-      store(weight * (load(scores + j) - shift) * factor, scores + j)
-    } else {
-      let count = max(0, visible &- j)
-      let weight = exponential(origin.addingProduct(load(weights + j), factor))
-        .first(count, otherwise: 0)
-      store(weight, weights + j)
-      store(
-        (weight * (load(scores + j) - shift) * factor).first(count, otherwise: 0), scores + j)
-    }
-    j &+= 16
+  let factor = Vector(repeating: scale)
+  forEachVector(0..<count) { j, n in
+    let origin = Vector() - read(logSums + j, n)
+    let weight = exponential(origin.addingProduct(read(weights + j, n), factor))
+    write(weight, weights + j, n)
+    write(weight * (read(scores + j, n) - read(dots + j, n)) * factor, scores + j, n)
   }
 }
 

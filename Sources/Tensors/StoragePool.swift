@@ -20,7 +20,7 @@ public final class Storage: @unchecked Sendable {
   deinit { pool.take(back: pointer, capacity: capacity) }
 }
 
-/// Keeps freed buffers for the next tensor of about their size.
+/// Keeps freed buffers for the next tensors: small ones for those of about their size, large ones in an arena.
 public final class StoragePool: Sendable {
   public static let shared = StoragePool()
 
@@ -32,15 +32,19 @@ public final class StoragePool: Sendable {
     public var reserved = 0
     /// The largest `inUse` so far.
     public var peak = 0
-    /// How many buffers were taken fresh from the system. Stands still once a step is warm.
+    /// How often memory was taken fresh from the system. Stands still once a step is warm.
     public var freshAllocations = 0
   }
 
-  private struct State {
-    /// Waiting buffers by capacity in floats.
+  private struct State: ~Copyable {
+    /// Waiting small buffers by capacity in floats.
     var waiting: [Int: [UInt]] = [:]
+    var arena: Arena?
     var usage = Usage()
   }
+
+  /// From so many floats on buffers come from the arena.
+  static let large = 1 << 16
 
   private let state = Mutex(State())
 
@@ -56,81 +60,68 @@ public final class StoragePool: Sendable {
     let buffers = state.withLock { state in
       let all = state.waiting
       state.waiting = [:]
+      state.arena?.trim()
       state.usage.reserved = state.usage.inUse
       return all
     }
-    for (capacity, addresses) in buffers {
-      for address in addresses {
-        Self.release(address, bytes: capacity * MemoryLayout<Float>.stride)
-      }
-    }
+    for address in buffers.values.joined() { free(UnsafeMutableRawPointer(bitPattern: address)) }
   }
 
-  /// Capacities grow in steps of an eighth of a power of two, so that tensors of nearly one size share buffers.
+  /// How many floats a buffer for `count` of them holds. Those of small buffers grow in steps of an eighth of a power of
+  /// two, so that tensors of nearly one size share them; large ones are whole pages.
   static func capacity(for count: Int) -> Int {
     let least = 64
     guard count > least else { return least }
     let step = max(16, 1 << (Int.bitWidth - 1 - (count - 1).leadingZeroBitCount - 3))
-    return (count + step - 1) / step * step
+    let small = (count + step - 1) / step * step
+    return small < large ? small : Arena.rounded(count * stride) / stride
   }
+
+  private static let stride = MemoryLayout<Float>.stride
 
   func storage(count: Int) -> Storage {
     let capacity = Self.capacity(for: count)
-    let bytes = capacity * MemoryLayout<Float>.stride
-    let waiting: UInt? = state.withLock { state in
+    let bytes = capacity * Self.stride
+    let address: UInt? = state.withLock { state in
       state.usage.inUse += bytes
       state.usage.peak = max(state.usage.peak, state.usage.inUse)
-      let found = state.waiting[capacity]?.popLast()
-      if found == nil {
-        state.usage.reserved += bytes
-        state.usage.freshAllocations += 1
-      }
+      let (found, fresh) = Self.take(capacity, from: &state)
+      state.usage.reserved += fresh
+      if fresh > 0 { state.usage.freshAllocations += 1 }
       return found
     }
-    let address = waiting ?? Self.allocate(bytes: bytes)
-    let pointer = UnsafeMutablePointer<Float>(bitPattern: address)!
+    let pointer = UnsafeMutablePointer<Float>(bitPattern: address ?? Self.allocate(bytes: bytes))!
     return Storage(pointer: pointer, capacity: capacity, pool: self)
+  }
+
+  /// A buffer and how many of its bytes come from the system; no address where all of it is yet to be allocated.
+  private static func take(_ capacity: Int, from state: inout State) -> (UInt?, fresh: Int) {
+    let bytes = capacity * stride
+    guard capacity >= large else {
+      let found = state.waiting[capacity]?.popLast()
+      return (found, found == nil ? bytes : 0)
+    }
+    if state.arena == nil { state.arena = Arena() }
+    return state.arena!.take(bytes)
   }
 
   fileprivate func take(back pointer: UnsafeMutablePointer<Float>, capacity: Int) {
     let address = UInt(bitPattern: pointer)
+    let bytes = capacity * Self.stride
     state.withLock { state in
-      state.usage.inUse -= capacity * MemoryLayout<Float>.stride
-      state.waiting[capacity, default: []].append(address)
-    }
-  }
-
-  private static let hugePage = 2 << 20
-
-  /// Large buffers are mapped by themselves, aligned for huge pages: so they go back to the system as soon as they are
-  /// released, and no page of one is held by another.
-  private static func allocate(bytes: Int) -> UInt {
-    var pointer: UnsafeMutableRawPointer?
-    if bytes < hugePage {
-      posix_memalign(&pointer, 64, bytes)
-    } else {
-      let size = wholePages(bytes)
-      let start = mmap(
-        nil, size + hugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-      if let start, start != MAP_FAILED {
-        let before = -Int(bitPattern: start) & (hugePage - 1)
-        pointer = start + before
-        if before > 0 { munmap(start, before) }
-        munmap(start + before + size, hugePage - before)
-        madvise(pointer, size, MADV_HUGEPAGE)
+      state.usage.inUse -= bytes
+      if capacity >= Self.large {
+        state.arena!.giveBack(address, bytes)
+      } else {
+        state.waiting[capacity, default: []].append(address)
       }
     }
-    guard let pointer else {
-      // Running out of memory can't be undone here; the estimate before a run is what prevents it.
-      fatalError("out of memory: \(bytes) bytes for a tensor")
-    }
+  }
+
+  private static func allocate(bytes: Int) -> UInt {
+    var pointer: UnsafeMutableRawPointer?
+    posix_memalign(&pointer, 64, bytes)
+    guard let pointer else { fatalError("out of memory: \(bytes) bytes for a tensor") }
     return UInt(bitPattern: pointer)
   }
-
-  private static func release(_ address: UInt, bytes: Int) {
-    let pointer = UnsafeMutableRawPointer(bitPattern: address)
-    if bytes < hugePage { free(pointer) } else { munmap(pointer, wholePages(bytes)) }
-  }
-
-  private static func wholePages(_ bytes: Int) -> Int { (bytes + 4095) & ~4095 }
 }

@@ -34,4 +34,35 @@ import Testing
     }
     #expect(x.gradient?.array == [2, 4])
   }
+
+  /// What a normalisation or an activation gave is not held for the backward of the map after it, but made again: to the
+  /// same bits, and with the buffer free in between.
+  @Test func largeResultsAreMadeAgainForTheBackward() {
+    let x = random([2, 4, 6, 8], 1)
+    let (scale, shift, weights) = (random([8], 2), random([8], 3), random([3, 3, 8, 5], 4))
+    checkGradients([x, scale, shift, weights]) { inputs in
+      let normal = groupNorm(
+        inputs[0], scale: inputs[1], shift: inputs[2], groups: 2, epsilon: 1e-5, silu: true)
+      return convolve(normal, inputs[3], .init(kernel: 3))
+    }
+    let matrix = random([8, 3], 5)
+    checkGradients([x, scale, shift, matrix]) { inputs in
+      let normal = layerNorm(inputs[0], scale: inputs[1], shift: inputs[2], epsilon: 1e-5)
+      return linear(reshape(normal, [2, 24, 8]), inputs[3])
+    }
+    checkGradients([x, random([4, 3], 6)]) { linear(gatedGELU($0[0]), $0[1]) }
+
+    let tape = Tape()
+    let input = Variable.leaf(x)
+    weak var held: Storage?
+    let last = tape.record {
+      let normal = layerNorm(
+        input, scale: Variable(scale), shift: Variable(shift), epsilon: 1e-5)
+      held = normal.value.storage
+      #expect(normal.forBackward().array == normal.value.array)
+      return linear(normal, .leaf(matrix))
+    }
+    #expect(held == nil, "a normalised tensor is held until the backward")
+    withExtendedLifetime((tape, last)) {}
+  }
 }

@@ -25,6 +25,9 @@ import Testing
     Size(queries: 130, keys: 9, heads: 3, width: 40),
     Size(queries: 3, keys: 1000, heads: 2, width: 17),
     Size(queries: 101, keys: 200, heads: 2, width: 33, magnitude: 30),
+    Size(queries: 270, keys: 210, heads: 2, width: 40),
+    Size(queries: 513, keys: 97, heads: 1, width: 8),
+    Size(queries: 256, keys: 96, heads: 1, width: 16),
   ]
 
   private func check(
@@ -63,6 +66,11 @@ import Testing
 
   @Test func manyKeys() {
     check(Size(queries: 70, keys: 4096, heads: 1, width: 40), causal: false)
+  }
+
+  @Test func oneHeadOfManyQueries() {
+    check(Size(queries: 2100, keys: 150, heads: 1, width: 24), causal: false)
+    check(Size(queries: 333, keys: 333, heads: 1, width: 20), causal: true)
   }
 
   @Test func doesNotDependOnTheNumberOfThreads() {

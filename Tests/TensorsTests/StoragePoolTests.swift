@@ -62,7 +62,7 @@ import Testing
 
   @Test func capacities() {
     var last = 0
-    for count in 0...5000 {
+    for count in Array(0...5000) + Array((StoragePool.large - 2000)...(StoragePool.large + 3000)) {
       let capacity = StoragePool.capacity(for: count)
       #expect(capacity >= count && capacity >= 64)
       // A line of cache, and so a vector, never reaches beyond the buffer.
@@ -71,15 +71,77 @@ import Testing
       #expect(count < 128 || capacity <= count + count / 8)
       last = capacity
     }
+    // Large buffers are whole pages.
     #expect(StoragePool.capacity(for: 1 << 30) == 1 << 30)
-    #expect(StoragePool.capacity(for: (1 << 30) + 1) == (1 << 30) + (1 << 27))
+    #expect(StoragePool.capacity(for: (1 << 30) + 1) == (1 << 30) + 1024)
   }
 
   @Test(arguments: [0, 1, 1000, 1 << 20]) func buffersAreAligned(_ count: Int) {
     let pool = StoragePool()
     let storage = pool.storage(count: count)
-    let alignment = storage.capacity * 4 >= 2 << 20 ? 2 << 20 : 64
+    let alignment = storage.capacity >= StoragePool.large ? 4096 : 64
     #expect(UInt(bitPattern: storage.pointer) % UInt(alignment) == 0)
+  }
+
+  /// Large buffers join what lies beside them: one takes the place of two others.
+  @Test func largeBuffersShareMemory() {
+    let pool = StoragePool()
+    let size = StoragePool.large
+    let below = pool.storage(count: size)
+    let place = {
+      let (first, second) = (pool.storage(count: size), pool.storage(count: 2 * size))
+      return min(first.pointer, second.pointer)
+    }()
+    let reserved = pool.usage.reserved
+    let above = pool.storage(count: 3 * size)
+    #expect(above.pointer == place)
+    #expect(pool.usage.reserved == reserved)
+    pool.trim()
+    #expect(pool.usage.reserved == pool.usage.inUse)
+    withExtendedLifetime((below, above)) {}
+  }
+
+  /// What was given back to the system is clear, and counts as fresh when it is taken again.
+  @Test func trimmedMemoryIsFresh() {
+    let pool = StoragePool()
+    let kept = pool.storage(count: StoragePool.large)
+    do {
+      let storage = pool.storage(count: StoragePool.large)
+      storage.pointer.update(repeating: 7, count: StoragePool.large)
+    }
+    let fresh = pool.usage.freshAllocations
+    pool.trim()
+    let again = pool.storage(count: StoragePool.large)
+    #expect(again.pointer[0] == 0 && again.pointer[StoragePool.large - 1] == 0)
+    #expect(pool.usage.freshAllocations == fresh + 1)
+    withExtendedLifetime(kept) {}
+  }
+
+  /// Whatever is taken and given back, no two buffers share a byte, and the figures are those of what is held.
+  @Test func anyOrderKeepsBuffersApart() {
+    let pool = StoragePool()
+    var held: [Storage] = []
+    var sizes = Philox(seed: 4, stream: .selection).uniform(count: 3000).makeIterator()
+    while let first = sizes.next(), let second = sizes.next() {
+      if first < 0.55 || held.isEmpty {
+        held.append(pool.storage(count: Int(second * 8 * Float(StoragePool.large))))
+      } else {
+        held.remove(at: Int(second * Float(held.count)))
+      }
+      #expect(pool.usage.inUse == 4 * held.reduce(0) { $0 + $1.capacity })
+      #expect(pool.usage.reserved >= pool.usage.inUse)
+    }
+    let ranges = held.map { (UInt(bitPattern: $0.pointer), $0.capacity * 4) }.sorted { $0.0 < $1.0 }
+    for (one, next) in zip(ranges, ranges.dropFirst()) {
+      #expect(one.0 + UInt(one.1) <= next.0)
+    }
+    held = []
+    #expect(pool.usage.inUse == 0)
+    // All is one free range again.
+    let reserved = pool.usage.reserved
+    let whole = pool.storage(count: pool.usage.peak / 4)
+    #expect(pool.usage.reserved == reserved)
+    withExtendedLifetime(whole) {}
   }
 
   @Test func aBufferGoesBackToItsOwnPool() {

@@ -37,10 +37,10 @@ func largestDifference(_ found: [Float], _ expected: [Double]) -> Double {
   return largest
 }
 
-/// Leaves NaN in buffers that wait in the pool, two of each size up to 2^16 elements: a kernel that reads what it has
-/// not set, or beyond a tensor, then shows it.
+/// Leaves NaN in buffers that wait in the pool, two of each size up to 2^16 elements, and in 8 MB for larger ones: a kernel
+/// that reads what it has not set, or beyond a tensor, then shows it.
 func poisonPool() {
-  var held: [Tensor] = []
+  var held = [Tensor(repeating: .nan, [1 << 21])]
   var capacity = 0
   while capacity < 1 << 16 {
     capacity = StoragePool.capacity(for: capacity + 1)
