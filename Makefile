@@ -106,7 +106,7 @@ RENDER = $(BIN)/scene-render --data "$(BASE_DATA)"
 $(BASE_RUN)/%/metadata.jsonl: | $(PROGRAMS) base-data
 	$(RENDER) --out $(@D) $(RENDERED_$*)
 
-RENDERED_scenes := --count 60000 --seed 1
+RENDERED_scenes := --masks --count 60000 --seed 1
 RENDERED_held-out := --count 1000 --seed 2 --split held-out
 RENDERED_photographs := --photos --count 22000 --seed 1
 RENDERED_held-out-photographs := --photos --count 500 --seed 2 --split held-out
