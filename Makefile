@@ -7,7 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 
 # The edit to make, its folder, and flags for its stages, such as FLAGS=--restart.
-REQUEST ?= prompts/apple-green.yaml
+REQUEST ?= prompts/flower-purple.yaml
 RUN ?= checkpoints/$(basename $(notdir $(REQUEST)))
 FLAGS ?=
 

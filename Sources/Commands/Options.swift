@@ -214,7 +214,8 @@ public struct MaskOptions: ParsableArguments {
   @Option(
     name: .customLong("mask-threshold"),
     help: ArgumentHelp(
-      "Of --mask auto: which share of the largest difference counts as one.", valueName: "share"))
+      "Of --mask auto: which share of the largest difference counts as one; where the differences part best where not given.",
+      valueName: "share"))
   public var maskThreshold: Double?
 
   @Option(

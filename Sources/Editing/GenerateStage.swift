@@ -149,8 +149,10 @@ public enum GenerateStage {
       guard !mask.isBlack else {
         throw EditingError(
           .badData,
-          "--mask auto: found no place where the sentence differs from the photograph by a threshold "
-            + "of \(settings.threshold), wanted a lower --mask-threshold or a mask of your own")
+          "--mask auto: found no place where the sentence differs from the photograph"
+            + (settings.threshold.map { " by a threshold of \($0)" } ?? "")
+            + ", wanted \(settings.threshold == nil ? "" : "a lower --mask-threshold or ")"
+            + "a mask of your own")
       }
       try write(mask.picture, notes, to: run.folder.mask)
       return mask

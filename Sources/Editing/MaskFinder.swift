@@ -3,6 +3,7 @@
 
 import Autodiff
 import Diffusion
+import Glibc
 import Images
 import Models
 import Tensors
@@ -18,14 +19,14 @@ struct MaskFinder {
     case words([Tensor])
   }
 
-  /// Of all differences up to the largest that count; the paper has 0.5.
-  static let usualThreshold = 0.45
   /// How many draws of noise the differences are averaged over, as in the paper.
   static let draws = 10
   /// The share of the timesteps at which the photograph gets its noise, as in the paper.
   static let strength = 0.5
-  /// Differences count up to so many times their mean, so that a few large ones don't hide the others.
+  /// With a threshold, differences count up to so many times their mean, so that a few large ones don't hide the others.
   static let ceiling: Float = 3
+  /// By how much the differences are smoothed: the standard deviation of a Gaussian, in elements of the latent.
+  static let smoothing: Float = 1
   /// At how many noise levels it is asked which word the photograph contradicts.
   private static let levels = 32
   /// Of the words that can stand for it, how many of those that fit best are compared with.
@@ -93,7 +94,29 @@ struct MaskFinder {
       sum = sum + difference
       try afterStep()
     }
-    return (1 / Float(Self.draws)) * sum
+    return Self.smoothed((1 / Float(Self.draws)) * sum)
+  }
+
+  /// `[height, width]` under a Gaussian of three standard deviations to each side; what lies beyond repeats the edge.
+  static func smoothed(_ values: Tensor) -> Tensor {
+    let reach = Int(3 * smoothing)
+    let kernel = (-reach...reach).map { exp(-Float($0 * $0) / (2 * smoothing * smoothing)) }
+    let total = kernel.reduce(0, +)
+    let (height, width) = (values.shape[0], values.shape[1])
+    func pass(_ source: Tensor, across: Int, down: Int) -> Tensor {
+      let result = Tensor(zeros: source.shape)
+      for y in 0..<height {
+        for x in 0..<width {
+          for (index, weight) in kernel.enumerated() {
+            let column = min(max(x + (index - reach) * across, 0), width - 1)
+            let row = min(max(y + (index - reach) * down, 0), height - 1)
+            result.pointer[y * width + x] += weight / total * source.pointer[row * width + column]
+          }
+        }
+      }
+      return result
+    }
+    return pass(pass(values, across: 1, down: 0), across: 0, down: 1)
   }
 
   /// Which word of the sentence the photograph contradicts, by the embeddings of the sentence with the words that fit best
@@ -138,20 +161,49 @@ struct MaskFinder {
       })
   }
 
-  /// The mask of differences: those of at least `threshold` of the ceiling, brought to a picture's size first.
-  /// - Parameter differences: `[height, width]`, at least 0.
+  /// The mask of differences, brought to a picture's size first.
+  /// - Parameters:
+  ///   - differences: `[height, width]`, at least 0.
+  ///   - threshold: the share of the ceiling from which on a difference counts; nil for the one that parts them best.
   static func mask(
-    of differences: Tensor, threshold: Double, grow: Int, width: Int, height: Int
+    of differences: Tensor, threshold: Double?, grow: Int, width: Int, height: Int
   ) -> Mask {
     let values = differences.array
-    let ceiling = Self.ceiling * values.reduce(0, +) / Float(values.count)
+    let ceiling =
+      threshold == nil
+      ? values.max() ?? 0 : Self.ceiling * values.reduce(0, +) / Float(values.count)
     let small = Mask(
       width: differences.shape[1], height: differences.shape[0],
       values: values.map { ceiling > 0 ? min($0 / ceiling, 1) : 0 })
-    let large = small.resized(width: width, height: height)
-    return Mask(
-      width: width, height: height,
-      values: large.values.map { Double($0) >= threshold ? 1 : 0 }
-    ).grown(by: grow)
+    let large = small.resized(width: width, height: height).values
+    let white: (Float) -> Bool
+    if let threshold {
+      white = { Double($0) >= threshold }
+    } else {
+      let most = parting(large)
+      white = { $0 > most }
+    }
+    return Mask(width: width, height: height, values: large.map { white($0) ? 1 : 0 })
+      .grown(by: grow)
+  }
+
+  /// The largest of the lower values where values are parted in two so that those of each part are most alike (Otsu, "A
+  /// threshold selection method from gray-level histograms", 1979, with each value a level of its own).
+  static func parting(_ values: [Float]) -> Float {
+    let sorted = values.sorted()
+    guard let last = sorted.last else { return 0 }
+    let (count, total) = (Double(sorted.count), sorted.reduce(0) { $0 + Double($1) })
+    var best = (spread: 0.0, value: last)
+    var sum = 0.0
+    for (index, value) in sorted.dropLast().enumerated() {
+      sum += Double(value)
+      // Values that are equal can't be parted.
+      guard sorted[index + 1] > value else { continue }
+      let lower = Double(index + 1)
+      let distance = sum / lower - (total - sum) / (count - lower)
+      let spread = lower * (count - lower) * distance * distance
+      if spread > best.spread { best = (spread, value) }
+    }
+    return best.value
   }
 }

@@ -41,8 +41,8 @@ public struct MaskSettings: Codable, Equatable, Sendable {
   public var feather: Int?
   /// Whether the edits are written at the photograph's own size too.
   public var fullSize = false
-  /// Of an automatic mask: how much of the largest difference counts as one.
-  public var threshold = MaskFinder.usualThreshold
+  /// Of an automatic mask: how much of the largest difference counts as one; absent for where the differences part best.
+  public var threshold: Double?
   /// Of an automatic mask: by how many pixels it is grown.
   public var grow = 0
 
@@ -63,7 +63,7 @@ extension MaskSettings: CustomStringConvertible {
   public var description: String {
     let name =
       source == .automatic
-      ? "an automatic mask of threshold \(threshold.formatted())"
+      ? "an automatic mask" + (threshold.map { " of threshold \($0.formatted())" } ?? "")
         + (grow > 0 ? ", grown by \(grow)" : "")
       : "a mask"
     return "within \(name)" + (feather.map { ", feather \($0)" } ?? "")

@@ -131,7 +131,7 @@ struct BaseForm {
       "embedding": ["steps": 150, "learning-rate": 0.01, "batch": 4],
       "finetune": ["steps": 200, "learning-rate": 0.0001, "batch": 4],
       "generate": [
-        "steps": 25, "guidance-scale": 2, "guidance-course": "rising", "start": "inversion",
+        "steps": 25, "guidance-scale": 1.5, "guidance-course": "rising", "start": "inversion",
       ],
     ]
   }

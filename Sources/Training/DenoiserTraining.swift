@@ -25,7 +25,8 @@ final class DenoiserTraining {
 
   init(
     text: CLIPTextModel, unet: UNet2DConditionModel, _ recipe: Recipe.Denoiser,
-    schedule: NoiseSchedule, latents: Tensor, masks: Tensor? = nil, captions: [[Int]], empty: [Int], seed: UInt64
+    schedule: NoiseSchedule, latents: Tensor, masks: Tensor? = nil, captions: [[Int]], empty: [Int],
+    seed: UInt64
   ) {
     self.text = text
     self.unet = unet

@@ -35,7 +35,7 @@ import Testing
     let found = words.replacements(in: "a photo of a green cup on a road at sunset")
     #expect(found.count == 4)
     #expect(found[0].contains("a photo of a red cup on a road at sunset"))
-    #expect(found[1].contains("a photo of a green dog on a road at sunset"))
+    #expect(found[1].contains("a photo of a green truck on a road at sunset"))
     #expect(found[2].contains("a photo of a green cup on a beach at sunset"))
     #expect(found[3] == ["a photo of a green cup on a road at night"])
   }

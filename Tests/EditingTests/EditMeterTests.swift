@@ -12,7 +12,7 @@ import Testing
     let unet = try base.folder.unet()
     let meter = EditMeter(unet: unet, schedule: base.schedule, seed: 3)
     let texts = try base.embeddings(of: ["a photo of a red apple", "a photo of a horse"]).tensor
-    let latent = Philox(seed: 1, stream: .selection).normal([1, 8, 12, 4])
+    let latent = try base.randomLatent(seed: 1, height: 8, width: 12)
     #expect(meter.timesteps == [62, 187, 312, 437, 562, 687, 812, 937])
 
     let noise = Tensor(

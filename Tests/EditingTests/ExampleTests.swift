@@ -8,11 +8,11 @@ import Testing
 @testable import Editing
 
 @Suite struct ExampleTests {
-  @Test func theGreenAppleTurnsGreenAndAlpha0StaysThePhotograph() throws {
+  @Test func theFlowerTurnsPurpleAndAlpha0StaysThePhotograph() throws {
     let folder = try TemporaryFolder()
     var run = StageRun(folder: RunFolder(path: folder.path))
-    run.request = try EditRequest(requestAt: "\(Repository.path)/prompts/apple-green.yaml")
-    run.flags.generate.alphas = [0, 0.9]
+    run.request = try EditRequest(requestAt: "\(Repository.path)/prompts/flower-purple.yaml")
+    run.flags.generate.alphas = [0, 1]
     run.shouldStop = { false }
     try EmbeddingStage.run(run)
     try WeightsStage.run(run)
@@ -23,31 +23,27 @@ import Testing
     let autoencoder = try base.folder.autoencoder()
     let reconstructed = try Picture(autoencoder.image(of: base.latent(of: photograph)))
     let unchanged = try Picture(contentsOf: run.folder.edit(alpha: 0, seed: nil))
-    let edited = try Picture(contentsOf: run.folder.edit(alpha: 0.9, seed: nil))
-    #expect(photograph.psnr(to: unchanged) > photograph.psnr(to: reconstructed) - 1.5)
+    let edited = try Picture(contentsOf: run.folder.edit(alpha: 1, seed: nil))
+    #expect(photograph.psnr(to: unchanged) > photograph.psnr(to: reconstructed) - 3)
 
-    func apple(_ picture: Picture) -> Double {
-      greenness(of: picture, rows: 25..<38, columns: 20..<44)
-    }
-    #expect(apple(photograph) < -30)
-    #expect(apple(unchanged) < -30)
-    #expect(apple(edited) > 30)
-    // Above the apple the picture stays.
-    func wall(_ picture: Picture) -> Double {
-      greenness(of: picture, rows: 0..<10, columns: 0..<64)
-    }
-    #expect(abs(wall(edited) - wall(photograph)) < 20)
+    // The middle of the flower is orange, and turns bluer than red, with less green than either.
+    #expect((photograph.width, photograph.height) == (128, 128))
+    let (before, same, after) = (middle(photograph), middle(unchanged), middle(edited))
+    #expect(before.red - before.blue > 100 && same.red - same.blue > 100)
+    #expect(after.blue > after.red && after.red > after.green, "\(after)")
   }
 
-  /// How much more green than red there is, on average, in a part of a picture.
-  private func greenness(of picture: Picture, rows: Range<Int>, columns: Range<Int>) -> Double {
-    var sum = 0
-    for y in rows {
-      for x in columns {
-        let pixel = (y * picture.width + x) * 3
-        sum += Int(picture.pixels[pixel + 1]) - Int(picture.pixels[pixel])
+  /// The mean colour of the flower's middle.
+  private func middle(_ picture: Picture) -> (red: Double, green: Double, blue: Double) {
+    var sums = [0, 0, 0]
+    for y in 40..<85 {
+      for x in 40..<85 {
+        for channel in 0..<3 {
+          sums[channel] += Int(picture.pixels[(y * picture.width + x) * 3 + channel])
+        }
       }
     }
-    return Double(sum) / Double(rows.count * columns.count)
+    let means = sums.map { Double($0) / (45 * 45) }
+    return (means[0], means[1], means[2])
   }
 }

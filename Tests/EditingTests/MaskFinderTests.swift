@@ -17,7 +17,7 @@ import Testing
     let base = try Base(path: Repository.base)
     let sentence = "a photo of a cow"
     let finder = try finder(base, source: sentence, target: sentence)
-    let latent = Philox(seed: 1, stream: .selection).normal([1, 8, 8, 4])
+    let latent = try base.randomLatent(seed: 1, height: 8, width: 8)
     var draws = 0
     let differences = finder.differences(in: latent, seed: 0) { draws += 1 }
     #expect(draws == 10 && differences.shape == [8, 8])
@@ -29,7 +29,7 @@ import Testing
   @Test func drawsDependOnTheSeedAlone() throws {
     let base = try Base(path: Repository.base)
     let finder = try finder(base, source: "a photo of a cow", target: "a photo of a red car")
-    let latent = Philox(seed: 1, stream: .selection).normal([1, 8, 8, 4])
+    let latent = try base.randomLatent(seed: 1, height: 8, width: 8)
     let differences = finder.differences(in: latent, seed: 0) {}
     #expect(differences.array.allSatisfy { $0 > 0 })
     #expect(finder.differences(in: latent, seed: 0) {}.array == differences.array)
@@ -54,7 +54,7 @@ import Testing
     let sampler = Sampler(
       unet: unet, schedule: base.schedule, method: .ddim, steps: 10, resample: 1, resampleJump: 1,
       guidanceScale: 2, unconditional: try base.embeddings(of: [""]).tensor)
-    let noise = Philox(seed: 3, stream: .samplingNoise).normal([1, 16, 16, 4])
+    let noise = try base.randomLatent(seed: 3, height: 16, width: 16)
     let latent = try sampler.latent(
       from: noise, embedding: words[0].slice(1..<2), seed: 0, keeping: nil
     ) {}
@@ -90,6 +90,45 @@ import Testing
     // However large one is, it counts as the ceiling.
     let larger = MaskFinder.mask(of: differences, threshold: 1, grow: 0, width: 3, height: 3)
     #expect(larger.values == [0, 0, 0, 0, 0, 0, 0, 0, 1])
+  }
+
+  /// Without a threshold, the differences are parted where the two parts spread least.
+  @Test func differencesPartWhereTheySpreadLeast() {
+    #expect(MaskFinder.parting([1, 2, 2, 9, 8, 1]) == 2)
+    #expect(MaskFinder.parting([0, 0, 0, 0, 0, 1]) == 0)
+    #expect(MaskFinder.parting([5, 5, 5]) == 5)
+    #expect(MaskFinder.parting([]) == 0)
+    // Against all ways to part them.
+    let values = Philox(seed: 2, stream: .selection).uniform(count: 40)
+    func spread(_ values: [Float]) -> Double {
+      let mean = values.reduce(0) { $0 + Double($1) } / Double(max(1, values.count))
+      return values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) }
+    }
+    let least = values.min { one, other in
+      spread(values.filter { $0 <= one }) + spread(values.filter { $0 > one })
+        < spread(values.filter { $0 <= other }) + spread(values.filter { $0 > other })
+    }
+    #expect(MaskFinder.parting(values) == least)
+
+    let differences = Tensor([0.1, 0.2, 0.1, 3, 2, 0.1] as [Float], [2, 3])
+    let mask = MaskFinder.mask(of: differences, threshold: nil, grow: 0, width: 3, height: 2)
+    #expect(mask.values == [0, 0, 0, 1, 1, 0])
+    let even = Tensor(repeating: 2, [2, 3])
+    #expect(
+      MaskFinder.mask(of: even, threshold: nil, grow: 0, width: 3, height: 2).isBlack)
+  }
+
+  /// A single difference becomes a Gaussian, and the mean stays away from the edges.
+  @Test func differencesAreSmoothed() {
+    let one = Tensor(zeros: [9, 11])
+    one.pointer[4 * 11 + 5] = 1
+    let smooth = MaskFinder.smoothed(one)
+    #expect(abs(smooth.sum() - 1) < 1e-6)
+    let (middle, beside) = (smooth.pointer[4 * 11 + 5], smooth.pointer[4 * 11 + 6])
+    #expect(abs(beside / middle - Float(0.606530660)) < 1e-5)
+    #expect(smooth.pointer[3 * 11 + 5] == beside && smooth.pointer[0] == 0)
+    let even = MaskFinder.smoothed(Tensor(repeating: 3, [4, 5]))
+    #expect(even.array.allSatisfy { abs($0 - 3) < 1e-5 })
   }
 
   /// Brought to the picture's size before they are compared, so that the outline is not in steps.

@@ -28,10 +28,11 @@ import Testing
 
   /// Against the steps written out: noise up to the first timestep that is left, and DDIM from there.
   @Test func editsAreNoisedAndDenoised() throws {
+    let base = try Base(path: Repository.base)
     let sampler = try sampler(.ddim, steps: 5)
-    let photograph = Philox(seed: 1, stream: .selection).normal([1, 8, 8, 4])
-    let noise = Philox(seed: 2, stream: .selection).normal([1, 8, 8, 4])
-    let embedding = try Base(path: Repository.base).embeddings(of: ["a photo of a cow"]).tensor
+    let photograph = try base.randomLatent(seed: 1, height: 8, width: 8)
+    let noise = try base.randomLatent(seed: 2, height: 8, width: 8)
+    let embedding = try base.embeddings(of: ["a photo of a cow"]).tensor
     var asked = 0
     let edited = try sampler.latent(
       of: photograph, noise: noise, strength: 0.6, embedding: embedding
@@ -52,8 +53,9 @@ import Testing
   }
 
   @Test func aStrengthOfNothingGivesThePhotographBack() throws {
+    let base = try Base(path: Repository.base)
     let sampler = try sampler(.ddim, steps: 5)
-    let photograph = Philox(seed: 1, stream: .selection).normal([1, 8, 8, 4])
+    let photograph = try base.randomLatent(seed: 1, height: 8, width: 8)
     let same = try sampler.latent(
       of: photograph, noise: photograph, strength: 0.1, embedding: sampler.unconditional
     ) { Issue.record("a step was taken") }

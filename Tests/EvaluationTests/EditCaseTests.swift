@@ -70,9 +70,9 @@ import Testing
   @Test func casesWithWordsThatABaseHasNeverSeenAreLeftOut() throws {
     for name in ["a", "b"] { try folder.writeCase(name) }
     let base = try Base(path: Repository.base)
-    _ = try folder.write("a photo of a green hippo", to: "a/prompt.txt")
+    _ = try folder.write("a photo of a green unicorn", to: "a/prompt.txt")
     #expect(try EditCases(in: folder.path).known(to: base).cases.map(\.name) == ["b"])
-    _ = try folder.write("a photo of a blue hippo", to: "b/prompt.txt")
+    _ = try folder.write("a photo of a blue unicorn", to: "b/prompt.txt")
     let error = #expect(throws: EditingError.self) {
       try EditCases(in: folder.path).known(to: base)
     }
