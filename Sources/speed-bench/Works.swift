@@ -63,7 +63,7 @@ final class Works {
 
   /// The tokens of a sentence, of Stable Diffusion and of the embedded base.
   static let fullTokens = 77
-  static let baseTokens = 20
+  static let baseTokens = 24
 
   /// Of the latents that a denoiser was made for.
   static func side(of form: UNetConfiguration) -> Int { form.sampleSize?.first ?? 16 }
