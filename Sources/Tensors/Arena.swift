@@ -8,8 +8,10 @@ import Glibc
 ///
 /// Not safe to use from several threads at once.
 struct Arena: ~Copyable {
-  /// Blocks begin and end at pages.
-  static let page = 4096
+  private static let page = 4096
+  /// What blocks have beyond whole pages, so that they begin at different places of a page: a processor takes loads and
+  /// stores whose addresses agree in the last twelve bits for the same place at first, and waits.
+  private static let shift = 320
 
   /// A range of bytes that no tensor has.
   private struct FreeBlock {
@@ -51,10 +53,13 @@ struct Arena: ~Copyable {
 
   deinit { munmap(UnsafeMutableRawPointer(bitPattern: base), capacity) }
 
-  static func rounded(_ bytes: Int) -> Int { (bytes + page - 1) / page * page }
+  /// How many bytes a block for so many has.
+  static func rounded(_ bytes: Int) -> Int {
+    (bytes - shift + page - 1) / page * page + shift
+  }
 
   /// Takes a block.
-  /// - Parameter bytes: a multiple of a page.
+  /// - Parameter bytes: as ``rounded(_:)`` gives them.
   /// - Returns: its address, and how many of its bytes have to come from the system.
   mutating func take(_ bytes: Int) -> (address: UInt, fresh: Int) {
     var best: Int?
@@ -128,9 +133,13 @@ struct Arena: ~Copyable {
   /// Gives the memory of all free blocks back to the system; they stay free.
   mutating func trim() {
     for index in free.indices where free[index].held > 0 {
-      madvise(
-        UnsafeMutableRawPointer(bitPattern: base + UInt(free[index].start)), free[index].length,
-        MADV_DONTNEED)
+      // Pages that are free as a whole; the edges of others are too little to count.
+      let first = (free[index].start + Self.page - 1) / Self.page * Self.page
+      let last = free[index].end / Self.page * Self.page
+      if last > first {
+        madvise(
+          UnsafeMutableRawPointer(bitPattern: base + UInt(first)), last - first, MADV_DONTNEED)
+      }
       free[index].held = 0
     }
   }

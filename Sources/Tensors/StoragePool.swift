@@ -44,7 +44,7 @@ public final class StoragePool: Sendable {
   }
 
   /// From so many floats on buffers come from the arena.
-  static let large = 1 << 16
+  static let large = 1 << 19
 
   private let state = Mutex(State())
 
@@ -68,7 +68,7 @@ public final class StoragePool: Sendable {
   }
 
   /// How many floats a buffer for `count` of them holds. Those of small buffers grow in steps of an eighth of a power of
-  /// two, so that tensors of nearly one size share them; large ones are whole pages.
+  /// two, so that tensors of nearly one size share them; large ones are as the arena cuts them.
   static func capacity(for count: Int) -> Int {
     let least = 64
     guard count > least else { return least }
