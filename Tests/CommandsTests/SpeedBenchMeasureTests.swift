@@ -81,7 +81,7 @@ extension SpeedBenchTests {
         #expect(
           abs(gflops * (try #require(seconds)) * 1e9 / Double(try #require(flops)) - 1) < 1e-9)
       }
-      // 4 pictures of 16x16 pixels, 3x3 taps, 32 channels to 32; and 4x64x64 floats of two operands and a result.
+      // 4 pictures of 16x16 pixels, 3x3 taps, 48 channels to 48; and 4x64x96 floats of two operands and a result.
       #expect(records[1]["flops"] as? Int == 2 * 4 * 16 * 16 * 9 * 48 * 48)
       #expect(records[2]["flops"] == nil && records[2]["bytes"] as? Int == 3 * 4 * 64 * 96 * 4)
     }
