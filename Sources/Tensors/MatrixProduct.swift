@@ -134,7 +134,7 @@ enum MatrixProduct {
   /// How many rows ahead of the one that is packed memory is asked for.
   private static let prefetchDistance = 16
   /// A right operand of fewer floats is most likely in a cache, where asking for it early only takes time.
-  static let cachedCount = 1 << 20
+  static let cachedCount = 1 << 17
   /// Below this many multiply-adds, waking another thread costs more than it saves.
   static let serialLimit = 1 << 17
 
@@ -150,6 +150,12 @@ enum MatrixProduct {
       return FewRows.run(
         rows: rows, columns: columns, pieces: pieces, plan: plan, left: left, right: right,
         into: target)
+    }
+    if StreamedProduct.suits(
+      rows: rows, columns: columns, inner: plan.inner, left: left, right: right)
+    {
+      return StreamedProduct.run(
+        rows: rows, columns: columns, pieces: pieces, left: left, right: right, into: target)
     }
     let strips = (columns + stripWidth - 1) / stripWidth
 
@@ -466,7 +472,23 @@ struct Panel {
       default: tiles(Row16.self, left, whole)
       }
     } else {
-      tilesOf6(Row16.self, left)
+      let whole = Self.rowsInSixes(rows.count)
+      if whole > 0 { tilesOf6(Row16.self, left, rows.lowerBound..<(rows.lowerBound + whole)) }
+      var row = rows.lowerBound + whole
+      while row < rows.upperBound {
+        tileOf4(Row16.self, left, row)
+        row += 4
+      }
+    }
+  }
+
+  /// How many of some rows go into tiles of six; the others go into one or two of four.
+  @inline(__always)
+  static func rowsInSixes(_ count: Int) -> Int {
+    switch count % 6 {
+    case 0, 5: count
+    case 1, 2: count >= 6 ? count - 6 - count % 6 : 0
+    default: count - count % 6
     }
   }
 
@@ -581,9 +603,9 @@ struct Panel {
   }
 
   @inline(never)
-  private func tilesOf6<R: TileRow>(_: R.Type, _ left: LeftOperand) {
-    var row = rows.lowerBound
-    while row < rows.upperBound {
+  private func tilesOf6<R: TileRow>(_: R.Type, _ left: LeftOperand, _ range: Range<Int>) {
+    var row = range.lowerBound
+    while row < range.upperBound {
       let last = rows.upperBound &- 1
       @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
         left.base + left.offsets[min(row &+ i, last)]
@@ -676,7 +698,7 @@ struct Panel {
   }
 
   @_transparent
-  private func finish6<R: TileRow>(
+  func finish6<R: TileRow>(
     _ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R
   ) {
     if isWhole(row, 6, R.width) {

@@ -9,6 +9,9 @@ import Testing
     (1024, 32, 96), (64, 1280, 320), (5, 4, 1000), (417, 97, 64),
     // Few rows.
     (1, 112, 96), (2, 320, 1280), (4, 50, 64), (7, 1280, 320), (13, 94, 160), (16, 208, 2048),
+    // Few rows and a right operand that is larger than the caches.
+    (1, 1040, 1024), (9, 2000, 530), (16, 1280, 832), (77, 1104, 1000), (95, 1088, 1303),
+    (150, 1040, 1030),
   ]
 
   /// Against OpenBLAS's `sgemm`.
@@ -41,9 +44,11 @@ import Testing
     expectSameBytesOnAnyThreads { [matrixProduct(a, b)] }
   }
 
-  @Test(arguments: [false, true])
-  func fewRowsDoNotDependOnTheNumberOfThreads(transposingRight: Bool) {
-    let (a, b) = (random([11, 320], 1), random(transposingRight ? [640, 320] : [320, 640], 2))
+  @Test(arguments: [(11, 640, 320), (20, 1280, 900)], [false, true])
+  func fewRowsDoNotDependOnTheNumberOfThreads(_ size: (Int, Int, Int), transposingRight: Bool) {
+    let (rows, columns, inner) = size
+    let a = random([rows, inner], 1)
+    let b = random(transposingRight ? [columns, inner] : [inner, columns], 2)
     expectSameBytesOnAnyThreads { [matrixProduct(a, b, transposingRight: transposingRight)] }
   }
 }
