@@ -17,8 +17,10 @@ public struct Edit: Equatable, Sendable {
 /// Draws changes of scenes.
 struct EditDraw {
   let table: SceneTable
-  /// Which cut-outs and photographs may come in.
-  let splits: [Split]
+  /// Whether what comes in is settled by the sentence, as far as that can be: a place that training shows by one photograph,
+  /// a thing that it shows by one cut-out and one colour, all in the middle of what it draws from. Where a sentence leaves
+  /// open which of five castles it means, a truth would only measure luck.
+  let isSettled: Bool
 
   /// The scene with one thing changed, both with captions that leave nothing out; nil where the scene has nothing of the
   /// kind to change. The source may be drawn a little differently, to leave room for the change.
@@ -61,13 +63,21 @@ struct EditDraw {
     let places = table.places.filter {
       $0.name != edit.source.place && $0.lightings.contains(edit.source.lighting)
     }
-    guard !places.isEmpty else { return false }
-    let place = draws.one(of: places)
-    let photographs = splits.compactMap { place.photographs[$0] }.filter { !$0.isEmpty }
+    let shown = fewest(places) { $0.photographs[.train]?.count ?? 0 }
+    guard !shown.isEmpty else { return false }
+    let place = draws.one(of: shown)
     edit.target.place = place.name
-    edit.target.photograph = draws.one(of: draws.one(of: photographs))
+    edit.target.photograph = draws.one(of: place.photographs[.train] ?? [])
+    if isSettled { edit.target.crop = Scene.Crop(size: 0.5) }
     edit.target.crop.mirrored = edit.source.crop.mirrored && edit.target.photograph.flips
     return true
+  }
+
+  /// Those of which training shows something; where the edit is to be settled, those of which it shows the least.
+  private func fewest<T>(_ choices: [T], _ count: (T) -> Int) -> [T] {
+    let shown = choices.filter { count($0) > 0 }
+    guard isSettled, let least = shown.map(count).min() else { return shown }
+    return shown.filter { count($0) == least }
   }
 
   private func changeLighting(_ edit: inout Edit, _ draws: inout Draws) -> Bool {
@@ -82,10 +92,11 @@ struct EditDraw {
     let nouns = table.nouns.filter {
       $0.name != subject.noun && $0.stand == subject.stand && $0.weight > 0
     }
-    guard !nouns.isEmpty else { return false }
-    let noun = draws.one(of: nouns)
-    let choices = splits.compactMap { noun.cutOuts[$0] }.filter { !$0.isEmpty }
-    let cutOuts = draws.one(of: choices)
+    let ofOneColour = isSettled ? nouns.filter { !$0.isRecolourable } : nouns
+    let shown = fewest(ofOneColour.isEmpty ? nouns : ofOneColour) { $0.cutOuts[.train]?.count ?? 0 }
+    guard !shown.isEmpty else { return false }
+    let noun = draws.one(of: shown)
+    let cutOuts = noun.cutOuts[.train] ?? []
     subject.noun = noun.name
     subject.cutOuts = subject.cutOuts.map { _ in draws.one(of: cutOuts) }
     subject.mirrored = zip(subject.mirrored, subject.cutOuts).map { $0 && $1.flips }
@@ -104,9 +115,11 @@ struct EditDraw {
     subject.widest = Scene.Width.besideMiddle
     subject.cutOuts = [subject.cutOuts[0]]
     subject.mirrored = [subject.mirrored[0]]
+    if isSettled { (subject.secondAcross, subject.secondDown) = (0.5, 0.5) }
     var pair = subject
     pair.cutOuts += subject.cutOuts
-    pair.mirrored.append(draws.chance(0.5) && subject.cutOuts[0].flips)
+    let turns = draws.chance(0.5) && subject.cutOuts[0].flips
+    pair.mirrored.append(isSettled ? subject.mirrored[0] : turns)
     let grows = draws.chance(0.5)
     edit.source.subject = grows ? subject : pair
     edit.target.subject = grows ? pair : subject
@@ -120,6 +133,7 @@ struct EditDraw {
     edit.target.subject?.widest = Scene.Width.ofTwo
     let others = Scene.Position.allCases.filter { $0 != subject.position }
     edit.target.subject?.position = draws.one(of: others)
+    if isSettled { edit.target.subject?.across = 0.5 }
     return true
   }
 }
@@ -153,10 +167,11 @@ public struct EditStream: Sendable {
     return nil
   }
 
-  /// In training, neither scene has anything held out; else both have, so that neither was ever trained on.
+  /// In training, neither scene has anything held out; else both have, so that neither was ever trained on, but what comes
+  /// in is what training shows.
   private func attempt(_ kind: EditKind, _ scene: Scene, _ draws: inout Draws) -> Edit? {
     let isTraining = scenes.split == .train
-    let draw = EditDraw(table: scenes.table, splits: isTraining ? [.train] : Split.allCases)
+    let draw = EditDraw(table: scenes.table, isSettled: !isTraining)
     guard let edit = draw.edit(kind, of: scene, &draws) else { return nil }
     let isFit = [edit.source, edit.target].allSatisfy {
       scenes.table.heldOutParts(of: $0).isEmpty == isTraining
