@@ -20,6 +20,14 @@ public struct BenchReport: Codable, Equatable, Sendable {
   /// What was not measured, and why.
   public var leftOut: [String]
   public var summaries: [BenchSummary]
+  /// What another picture of all that is known of the truth comes to, of the cases of a kind that have one.
+  public struct Again: Codable, Equatable, Sendable {
+    public var kind: EditKind
+    public var cases: Int
+    /// The mean of ``EditScore/edit``.
+    public var edit: Double
+  }
+  public var again: [Again]
   public var results: [CaseResult]
   public var skipped: [EditCases.Skipped]
 
@@ -28,12 +36,12 @@ public struct BenchReport: Codable, Equatable, Sendable {
     case formatVersion = "format_version"
     case version, base, size, learned
     case leftOut = "left_out"
-    case summaries, results, skipped
+    case summaries, again, results, skipped
   }
 
   init(
     base: String, size: PictureSize, learned: LearnedMetrics, results: [CaseResult],
-    skipped: [EditCases.Skipped]
+    again: [(kind: EditKind, edit: Double)], skipped: [EditCases.Skipped]
   ) {
     self.base = base
     self.size = size
@@ -42,6 +50,10 @@ public struct BenchReport: Codable, Equatable, Sendable {
     self.results = results
     self.skipped = skipped
     summaries = BenchSummary.all(of: results)
+    self.again = EditKind.allCases.compactMap { kind in
+      let edits = again.filter { $0.kind == kind }.map(\.edit)
+      return edits.mean.map { Again(kind: kind, cases: edits.count, edit: $0) }
+    }
   }
 
   /// Writes the three files into a folder, each as a whole.
@@ -85,6 +97,15 @@ public struct BenchReport: Codable, Equatable, Sendable {
       ])
     }
     lines += ["", Self.legend]
+    if !again.isEmpty {
+      let means = again.map { "\($0.kind.rawValue) \(number($0.edit, 2)) (\($0.cases))" }
+      lines += [
+        "",
+        "The truth drawn once more, with all anew that neither the input nor the sentence tells, comes "
+          + "to an *edit* of \(means.joined(separator: ", ")): on average, what pictures as good as the "
+          + "truth reach.",
+      ]
+    }
     if !leftOut.isEmpty { lines += ["", "Left out:", ""] + leftOut.map { "- \($0)" } }
     if !skipped.isEmpty {
       lines += ["", "Skipped:", ""] + skipped.map { "- \($0.name): \($0.reason)" }

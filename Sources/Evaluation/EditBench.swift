@@ -28,9 +28,10 @@ public enum EditBench {
     for bad in skipped { settings.report(.warning("skipped \(bad.name): \(bad.reason)")) }
 
     var results: [CaseResult] = []
+    var again: [(kind: EditKind, edit: Double)] = []
     func report() throws -> (report: BenchReport, files: [String]) {
       let report = BenchReport(
-        base: baseDigest, size: size, learned: settings.learned, results: results,
+        base: baseDigest, size: size, learned: settings.learned, results: results, again: again,
         skipped: skipped)
       return (report, try report.write(to: settings.out))
     }
@@ -55,6 +56,9 @@ public enum EditBench {
           if !results.isEmpty { _ = try report() }
           throw error
         }
+      }
+      if results.last?.name == editCase.name, let edit = try? editCase.again(at: size) {
+        again.append((editCase.kind, edit))
       }
       if !keepsCheckpoints { run(.imagic).removeCheckpoints() }
     }

@@ -3,13 +3,14 @@
 import Editing
 import Foundation
 import Images
+import Measuring
 
 /// What a case asks to change.
 public enum EditKind: String, Codable, CaseIterable, Sendable {
   case colour, background, lighting, object, number, position
 }
 
-/// A folder of a case: `input.png`, `prompt.txt`, `case.json`, and where they are known `target.png` and `mask.png`.
+/// A folder of a case: `input.png`, `prompt.txt`, `case.json`, and where they are known `target.png`, `mask.png` and `again.png`.
 public struct EditCase: Equatable, Sendable {
   public let name: String
   public let path: String
@@ -23,6 +24,9 @@ public struct EditCase: Equatable, Sendable {
   let target: String?
   /// White where the truth may differ from the input; nil where there is none.
   let mask: String?
+
+  /// The truth once more, with all drawn anew that neither the input nor the sentence tells; nil where there is none.
+  let again: String?
 
   private struct Description: Decodable {
     let kind: String
@@ -57,7 +61,7 @@ public struct EditCase: Equatable, Sendable {
     func optional(_ file: String) -> String? {
       FileManager.default.fileExists(atPath: "\(path)/\(file)") ? "\(path)/\(file)" : nil
     }
-    (target, mask) = (optional("target.png"), optional("mask.png"))
+    (target, mask, again) = (optional("target.png"), optional("mask.png"), optional("again.png"))
     guard optional("input.png") != nil else {
       throw EditingError(.noInput, "\(path)/input.png: there is no such file")
     }
@@ -79,6 +83,7 @@ public struct EditCase: Equatable, Sendable {
     let input: Picture
     let target: Picture?
     let mask: Picture?
+    let again: Picture?
   }
 
   /// - Throws: `ImageError`; `EditingError`, where they don't fit together.
@@ -96,7 +101,19 @@ public struct EditCase: Equatable, Sendable {
     }
     return Pictures(
       input: input.fitted(width: size.width, height: size.height), target: try target.map(fitted),
-      mask: try mask.map(fitted))
+      mask: try mask.map(fitted), again: try again.map(fitted))
+  }
+}
+
+extension EditCase {
+  /// How near to the truth another picture of all that is known of it comes, as ``EditScore/edit``: what a perfect edit reaches
+  /// that can't know what the sentence leaves open. Nil where there is none.
+  /// - Throws: `ImageError`; `EditingError`, where the pictures don't fit together.
+  func again(at size: PictureSize) throws -> Double? {
+    let pictures = try pictures(at: size)
+    guard let again = pictures.again, pictures.target != nil else { return nil }
+    return EditTruth(input: pictures.input, target: pictures.target, mask: pictures.mask)
+      .score(again).edit
   }
 }
 

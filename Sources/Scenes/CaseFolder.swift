@@ -1,4 +1,5 @@
-// Folders of edits to measure a base by: what to edit, the sentence, the truth, and where it may differ.
+// Folders of edits to measure a base by: what to edit, the sentence, the truth, where it may differ, and where the sentence
+// leaves something open, the truth with that drawn once more.
 
 import Foundation
 import Images
@@ -42,6 +43,10 @@ public struct CaseFolder: Sendable {
     try SceneFolder.makeFolder(folder)
     try SceneFolder.write(rendered.source.picture.fastPNG(), to: "\(folder)/input.png")
     try SceneFolder.write(rendered.target.picture.fastPNG(), to: "\(folder)/target.png")
+    if let again = edit.again {
+      let picture = try renderer.render(again).picture
+      try SceneFolder.write(picture.fastPNG(), to: "\(folder)/again.png")
+    }
     let mask = try maskPNG(rendered.mask, width: renderer.side, height: renderer.side)
     try SceneFolder.write(mask, to: "\(folder)/mask.png")
     try SceneFolder.write(Array((edit.target.caption + "\n").utf8), to: "\(folder)/prompt.txt")

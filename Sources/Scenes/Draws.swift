@@ -22,6 +22,9 @@ struct Draws {
   /// Evenly from [0, 1), a multiple of 2^-24.
   mutating func part() -> Float { Float(word() >> 8) * 0x1p-24 }
 
+  /// How large a thing is drawn, as a part of its usual size.
+  mutating func size() -> Float { 0.8 + 0.4 * part() }
+
   /// True with a probability.
   mutating func chance(_ probability: Float) -> Bool { part() < probability }
 

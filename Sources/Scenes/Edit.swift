@@ -12,6 +12,9 @@ public struct Edit: Equatable, Sendable {
   public var kind: EditKind
   public var source: Scene
   public var target: Scene
+  /// Of a case: the target once more, with all that neither the source nor the sentence tells drawn anew, as training draws
+  /// it. Nil where they leave nothing open.
+  public var again: Scene?
 }
 
 /// Draws changes of scenes.
@@ -39,6 +42,40 @@ struct EditDraw {
     edit.source.caption = edit.source.caption(in: table)
     edit.target.caption = edit.target.caption(in: table)
     return edit.source.caption == edit.target.caption ? nil : edit
+  }
+
+  /// The target once more, with what is left open drawn anew.
+  func again(_ edit: Edit, _ draws: inout Draws) -> Scene? {
+    var scene = edit.target
+    guard var subject = scene.subject else { return nil }
+    switch edit.kind {
+    case .colour: return nil
+    case .lighting:
+      // Flakes and patches of snow.
+      guard scene.lighting == .winter else { return nil }
+      scene.scatter = UInt64(draws.word()) << 32 | UInt64(draws.word())
+    case .background:
+      guard let shown = table.place(scene.place)?.photographs[.train], !shown.isEmpty else {
+        return nil
+      }
+      scene.photograph = draws.one(of: shown)
+      scene.crop = Scene.Crop(size: draws.part(), across: draws.part(), down: draws.part())
+      scene.crop.mirrored = draws.chance(0.5) && scene.photograph.flips
+      scene.scatter = UInt64(draws.word()) << 32 | UInt64(draws.word())
+    case .object:
+      guard let noun = table.noun(subject.noun), let shown = noun.cutOuts[.train], !shown.isEmpty
+      else { return nil }
+      subject.cutOuts = subject.cutOuts.map { _ in draws.one(of: shown) }
+      subject.mirrored = subject.cutOuts.map { draws.chance(0.5) && $0.flips }
+      subject.size = noun.size * draws.size()
+    case .number:
+      guard subject.isPair else { return nil }
+      (subject.secondAcross, subject.secondDown) = (draws.part(), draws.part())
+      subject.mirrored[1] = draws.chance(0.5) && subject.cutOuts[1].flips
+    case .position: subject.across = draws.part()
+    }
+    scene.subject = subject
+    return scene
   }
 
   private func changeColour(_ edit: inout Edit, _ draws: inout Draws) -> Bool {
@@ -172,10 +209,12 @@ public struct EditStream: Sendable {
   private func attempt(_ kind: EditKind, _ scene: Scene, _ draws: inout Draws) -> Edit? {
     let isTraining = scenes.split == .train
     let draw = EditDraw(table: scenes.table, isSettled: !isTraining)
-    guard let edit = draw.edit(kind, of: scene, &draws) else { return nil }
+    guard var edit = draw.edit(kind, of: scene, &draws) else { return nil }
     let isFit = [edit.source, edit.target].allSatisfy {
       scenes.table.heldOutParts(of: $0).isEmpty == isTraining
     }
-    return isFit ? edit : nil
+    guard isFit else { return nil }
+    if !isTraining { edit.again = draw.again(edit, &draws) }
+    return edit
   }
 }

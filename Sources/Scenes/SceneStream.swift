@@ -132,7 +132,7 @@ public struct SceneStream: Sendable {
     if isPair { subject.position = .middle }
     subject.across = draws.part()
     subject.down = draws.part()
-    subject.size = noun.size * (0.8 + 0.4 * draws.part())
+    subject.size = noun.size * draws.size()
     subject.secondAcross = draws.part()
     subject.secondDown = draws.part()
     subject.secondOnLeft = draws.chance(0.5)

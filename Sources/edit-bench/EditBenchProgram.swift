@@ -12,8 +12,9 @@ import Evaluation
     usage: "edit-bench --cases DIR [options]",
     discussion: """
       Each case is a folder with input.png, prompt.txt, case.json ({"kind": "colour", "source": "a caption"}), and, where \
-      they are known, target.png and mask.png (white where the truth may differ from the input). Results go into \
-      results.json, results.md and trade-off.png; what is there already is not made again.
+      they are known, target.png, mask.png (white where the truth may differ from the input) and again.png (the truth once \
+      more, with all drawn anew that neither the input nor the sentence tells). Results go into results.json, results.md \
+      and trade-off.png; what is there already is not made again.
       """,
     version: programVersion)
 

@@ -83,7 +83,8 @@ import Testing
           name: "a", kind: .colour, method: .sample,
           points: [.init(place: nil, seed: 0, score: EditScore(edit: -0.25, kept: 9), file: "")],
           reconstruction: nil, gradientSteps: 0, seconds: 0.25),
-      ], skipped: [.init(name: "b", reason: "why")])
+      ], again: [(.colour, 0.5), (.colour, 0.25), (.position, -1)],
+      skipped: [.init(name: "b", reason: "why")])
     let lines = report.markdown.split(separator: "\n")
     #expect(
       lines[2]
@@ -94,6 +95,8 @@ import Testing
         == "| colour | 1 | sample | – | -0.25 | 9.0 | – | – | – | 0% | -0.25 | 9.0 | 0% | – | – | – | – | – | 0 | 0.2 |"
     )
     #expect(lines.contains("- b: why"))
+    #expect(
+      report.markdown.contains("an *edit* of colour 0.38 (2), position -1.00 (1): on average,"))
     // A table's lines all have as many cells.
     #expect(Set(lines[0..<6].map { $0.filter { $0 == "|" }.count }).count == 1)
   }
@@ -105,7 +108,7 @@ import Testing
         result("a", edits: [0, 0.6, 0.9], kept: [26, 24, 21]),
         result("b", kind: .lighting, edits: [0, 0.2, 0.7], kept: [26, 24, 22]),
         result("b", kind: .lighting, method: .sdedit, edits: [0, 0.1, 0.2], kept: [20, 19, 18]),
-      ], skipped: [])
+      ], again: [], skipped: [])
     let chart = report.tradeOff
     #expect(chart.names == ["imagic", "sdedit"])
     #expect(chart.panels.map(\.title) == ["colour (1 case)", "lighting (1 case)"])

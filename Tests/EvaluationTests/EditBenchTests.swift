@@ -26,11 +26,14 @@ import Testing
     try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/.\(name)"))
   }
 
+  private func report(_ out: String) throws -> BenchReport {
+    let text = String(decoding: try bytes("\(out)/results.json"), as: UTF8.self)
+    return try SettingsJSON.decode(BenchReport.self, from: text, source: out)
+  }
+
   /// The results without the times that they took.
   private func results(_ out: String) throws -> [CaseResult] {
-    let text = String(decoding: try bytes("\(out)/results.json"), as: UTF8.self)
-    let report = try SettingsJSON.decode(BenchReport.self, from: text, source: out)
-    return report.results.map { result in
+    try report(out).results.map { result in
       var result = result
       result.seconds = 0
       return result
@@ -49,6 +52,10 @@ import Testing
     #expect(
       results.map(\.name) == Array(repeating: "a", count: 7) + Array(repeating: "b", count: 7))
     #expect(results.prefix(7).map(\.method) == BenchMethod.allCases)
+    // Only the case with a truth has it drawn once more.
+    let onceMore = try report("out").again
+    #expect(onceMore.map(\.kind) == [.colour] && onceMore[0].cases == 1)
+    #expect((0.9..<0.999).contains(onceMore[0].edit), "\(onceMore[0].edit)")
     #expect(results.map(\.points.count) == [3, 2, 2, 1, 3, 3, 1, 3, 2, 2, 1, 3, 3, 1])
     #expect(results.map(\.gradientSteps) == [6, 0, 0, 0, 6, 6, 0, 6, 0, 0, 0, 6, 6, 0])
     let (imagic, sdedit) = (results[0], results[1])

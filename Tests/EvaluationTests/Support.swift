@@ -19,7 +19,12 @@ extension TemporaryFolder {
     target.paste(Picture(width: 20, height: 40, color: SIMD3(30, 160, 40)), x: 0, y: 0)
     mask.paste(Picture(width: 20, height: 40, color: SIMD3(255, 255, 255)), x: 0, y: 0)
     try write(input, to: "\(name)/input.png")
-    if withTarget { try write(target, to: "\(name)/target.png") }
+    if withTarget {
+      try write(target, to: "\(name)/target.png")
+      // As green as the truth, but darker: a tenth of the way back.
+      target.paste(Picture(width: 20, height: 40, color: SIMD3(30, 130, 40)), x: 0, y: 0)
+      try write(target, to: "\(name)/again.png")
+    }
     if withMask { try write(mask, to: "\(name)/mask.png") }
     _ = try write("a photo of a green cow\n", to: "\(name)/prompt.txt")
     _ = try write(

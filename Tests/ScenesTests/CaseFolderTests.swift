@@ -26,6 +26,8 @@ import Testing
         let path = "\(folder.path)/\(kind.rawValue)-00\(index)"
         #expect(try Picture(contentsOf: "\(path)/input.png") == rendered.source.picture)
         #expect(try Picture(contentsOf: "\(path)/target.png") == rendered.target.picture)
+        let again = try edit.again.map { try renderer.render($0).picture }
+        #expect((try? Picture(contentsOf: "\(path)/again.png")) == again)
         let mask = try Picture(contentsOf: "\(path)/mask.png")
         #expect(mask.pixels == rendered.mask.flatMap { [$0, $0, $0] })
         let prompt = try String(contentsOfFile: "\(path)/prompt.txt", encoding: .utf8)

@@ -88,6 +88,27 @@ import Testing
     }
   }
 
+  /// What a case leaves open is drawn anew, from what training draws it from; all else stays.
+  @Test(arguments: EditKind.allCases)
+  func aCaseOnceMoreDiffersInWhatIsOpenAlone(kind: EditKind) throws {
+    let stream = try Self.stream(.heldOut)
+    var count = 0
+    for index in 0..<100 {
+      let edit = try #require(stream.edit(kind, index))
+      guard let again = edit.again else { continue }
+      count += 1
+      #expect(again != edit.target && again.caption == edit.target.caption)
+      #expect(again.place == edit.target.place && again.lighting == edit.target.lighting)
+      #expect(again.subject?.noun == edit.target.subject?.noun)
+      #expect(again.subject?.paint == edit.target.subject?.paint)
+      #expect(again.subject?.position == edit.target.subject?.position)
+      #expect((again.photograph == edit.target.photograph) || kind == .background)
+      #expect((again.subject == edit.target.subject) == (kind == .background || kind == .lighting))
+    }
+    #expect(
+      kind == .colour ? count == 0 : kind == .lighting || kind == .number ? count > 5 : count > 90)
+  }
+
   @Test func everySceneHasATwin() throws {
     let stream = try Self.stream(.train)
     var kinds: Set<EditKind> = []
