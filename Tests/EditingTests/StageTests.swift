@@ -4,11 +4,11 @@ import Checkpoints
 import Foundation
 import Images
 import TestSupport
-import Tensors
 import Testing
 import Weights
 
 @testable import Editing
+@testable import Tensors
 
 /// Serialised: each test keeps all processors busy as it is.
 @Suite(.serialized) struct StageTests {
@@ -156,13 +156,15 @@ import Weights
     #expect(error.status == .usage && error.description.contains("frozen precision"))
   }
 
-  /// Winograd's convolutions round more than direct ones, by a digit: a training must not feel it. At the base's own rate of
-  /// 1e-4 it amplifies any rounding: the first losses are 1.5e-7 apart, and the last 0.2% with AVX-512 and 2% with AVX2.
+  /// Winograd's convolutions round more than direct ones, by a digit: a training by the base's own settings must not feel
+  /// it. With the arithmetic of AVX2 it does at their rate of 1e-4: the first losses are 1.5e-7 apart and the last 2%, 0.2% with
+  /// AVX-512. There the rate is lower, until that is mended.
   @Test func trainingIsAsStableAsWithDirectConvolutions() throws {
+    let rate = MatrixProduct.stripWidth == 48 ? 1e-4 : 4e-5
     var request = self.request()
     request.size = nil
     request.embedding.steps = 20
-    request.finetune = .init(steps: 200, learningRate: 4e-5, batch: 4)
+    request.finetune = .init(steps: 200, learningRate: rate, batch: 4)
     let fast = run("fast", request)
     try EmbeddingStage.run(fast)
     try FileManager.default.createDirectory(
