@@ -114,6 +114,10 @@ public struct Base {
   /// - Throws: `EditingError`.
   func words() throws -> BaseWords? { try BaseWords(base: path) }
 
+  /// How the captions are made up that the base was trained on, where it says so.
+  /// - Throws: `EditingError`.
+  func captions() throws -> BaseCaptions? { try BaseCaptions(base: path) }
+
   /// The latent of a photograph, as the denoiser takes it: `[1, height / factor, width / factor, channels]`.
   /// - Throws: `LoadingError`.
   func latent(of picture: Picture) throws -> Tensor {

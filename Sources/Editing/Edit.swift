@@ -91,8 +91,11 @@ extension GenerateSettings: CustomStringConvertible {
       }
     let scale = guidanceScale.formatted()
     let guidance =
-      guidanceCourse == .rising && guidanceScale != 1
-      ? "guidance rising to \(scale)" : "guidance \(scale)"
+      switch guidanceCourse {
+      case .rising where guidanceScale != 1: "guidance rising to \(scale)"
+      case .fromPhotograph where guidanceScale != 1: "guidance \(scale) from the photograph"
+      default: "guidance \(scale)"
+      }
     switch method {
     case .imagic:
       let from = start == .inversion ? "from the photograph's inversion" : "from noise"

@@ -124,6 +124,7 @@ struct EditInputs {
       source: needsSource ? generate.source : nil,
       sampler: generate.sampler == .ddim ? nil : generate.sampler, steps: generate.steps,
       guidanceScale: generate.guidanceScale(on: place.value),
+      guidanceCourse: generate.guidesFromPhotograph ? .fromPhotograph : nil,
       start: generate.method == .imagic ? generate.start : nil,
       resample: isResampled ? generate.resample : nil,
       resampleJump: isResampled ? generate.resampleJump : nil,

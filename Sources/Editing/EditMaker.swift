@@ -11,6 +11,9 @@ struct EditMaker {
   private var sampler: Sampler
   /// The sentence's embedding, `[1, tokens, width]`.
   private let target: Tensor
+  /// That of the caption which the photograph's embedding was optimised from, `[1, tokens, width]`; nil where it was the
+  /// sentence.
+  private var caption: Tensor?
   /// That of the photograph, which its inversion is made under, `[1, tokens, width]`.
   private let source: Tensor
   /// What an automatic mask is looked for against: the photograph's caption where there is one; else the sentence with other
@@ -45,6 +48,7 @@ struct EditMaker {
     let (empty, caption) = (embeddings.slice(0..<1), embeddings.slice(1..<2))
     if let embedding = inputs.tuned?.embedding {
       (target, source) = (Self.batch(embedding.target), Self.batch(embedding.optimized))
+      self.caption = embedding.start.map { Self.batch($0.embedding) }
     } else {
       (target, source) = (embeddings.slice(2..<3), caption)
     }
@@ -58,7 +62,7 @@ struct EditMaker {
     sampler = Sampler(
       unet: unet, schedule: base.schedule, method: settings.sampler, steps: settings.steps,
       resample: settings.resample, resampleJump: settings.resampleJump, guidanceScale: 1,
-      unconditional: empty)
+      unconditional: settings.guidesFromPhotograph ? source : empty)
   }
 
   private static func batch(_ embedding: Tensor) -> Tensor {
@@ -153,9 +157,14 @@ struct EditMaker {
     return try short.latent(from: noise(0), embedding: target, afterStep: afterStep)
   }
 
-  /// `alpha * target + (1 - alpha) * source`, `[1, tokens, width]` (Kawar et al. 2023, equation 3).
+  /// `alpha * target + (1 - alpha) * source`, `[1, tokens, width]` (Kawar et al. 2023, equation 3). Where the source was
+  /// optimised from a caption, `source + alpha * (target - caption)`: what the optimisation has added to the caption is of
+  /// the photograph and stays, and only what the sentence changes in it is changed.
   private func between(_ alpha: Double) -> Tensor {
-    Tensor.combination(Float(alpha), target, Float(1 - alpha), source)
+    guard let caption else {
+      return Tensor.combination(Float(alpha), target, Float(1 - alpha), source)
+    }
+    return source + Float(alpha) * (target - caption)
   }
 
   /// The noise of a seed in the latent's shape.

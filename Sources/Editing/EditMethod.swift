@@ -39,6 +39,9 @@ extension GenerateSettings {
   /// seeds would give the same picture.
   var noiseSeeds: [UInt64?] { inverts && sampler != .ddpm && resample == 1 ? [nil] : seeds }
 
+  /// Whether the guidance leads away from the photograph's own embedding.
+  var guidesFromPhotograph: Bool { method == .imagic && guidanceCourse == .fromPhotograph }
+
   /// The guidance scale at a place on the axis.
   func guidanceScale(on axis: Double?) -> Double {
     switch method {

@@ -37,6 +37,8 @@ struct EditNotes: Codable, Equatable {
   /// Nil for a mask, as the guidance scale.
   var steps: Int?
   var guidanceScale: Double?
+  /// Nil for guidance that leads away from no sentence.
+  var guidanceCourse: GuidanceCourse?
   /// Nil for all but Imagic.
   var start: SamplingStart?
   /// How often each stretch of the sampling was gone through, and how many steps it has; nil for once.
@@ -56,6 +58,7 @@ struct EditNotes: Codable, Equatable {
   enum CodingKeys: String, CodingKey {
     case method, alpha, strength, seed, prompt, source, sampler, steps
     case guidanceScale = "guidance-scale"
+    case guidanceCourse = "guidance-course"
     case start, resample
     case resampleJump = "resample-jump"
     case mask, image, weights, photograph, base
@@ -65,7 +68,7 @@ struct EditNotes: Codable, Equatable {
   var ofMask: EditNotes {
     var notes = self
     (notes.alpha, notes.strength, notes.seed, notes.sampler) = (nil, nil, nil, nil)
-    (notes.steps, notes.guidanceScale, notes.start) = (nil, nil, nil)
+    (notes.steps, notes.guidanceScale, notes.guidanceCourse, notes.start) = (nil, nil, nil, nil)
     (notes.resample, notes.resampleJump, notes.image) = (nil, nil, nil)
     notes.mask?.feather = nil
     return notes

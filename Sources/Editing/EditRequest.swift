@@ -31,6 +31,9 @@ public enum GuidanceCourse: String, Codable, CaseIterable, Sendable {
   /// From 1 at alpha 0 to the guidance scale at alpha 1, so that alpha 0 stays the photograph: guidance pushes the
   /// prediction away from that of no sentence, and so the picture away from the photograph.
   case rising
+  /// The same at every alpha but 0, and of Imagic's edits away from the prediction for the photograph's own embedding in
+  /// the place of that for no sentence: it strengthens what the edit changes and nothing else.
+  case fromPhotograph = "from-photograph"
 }
 
 /// What the fine-tuning changes.
@@ -78,16 +81,19 @@ public struct EditRequest: Equatable, Sendable {
     public var untilLoss: Double?
     /// Of the first stage alone.
     public var frozenPrecision: FrozenPrecision?
+    /// A caption of the photograph, `auto`, or `none`; of the first stage alone.
+    public var source: String?
 
     public init(
       steps: Int? = nil, learningRate: Double? = nil, batch: Int? = nil, untilLoss: Double? = nil,
-      frozenPrecision: FrozenPrecision? = nil
+      frozenPrecision: FrozenPrecision? = nil, source: String? = nil
     ) {
       self.steps = steps
       self.learningRate = learningRate
       self.batch = batch
       self.untilLoss = untilLoss
       self.frozenPrecision = frozenPrecision
+      self.source = source
     }
   }
 
@@ -246,9 +252,11 @@ extension EditRequest {
         batch: try section.whole("batch", .batch),
         untilLoss: try section.number("until-loss", .untilLoss))
     }
-    let embeddingSection = try top.section("embedding", keys: keys + ["frozen-precision"])
+    let embeddingSection = try top.section(
+      "embedding", keys: keys + ["frozen-precision", "source"])
     embedding = try training(embeddingSection)
     embedding.frozenPrecision = try embeddingSection?.choice("frozen-precision")
+    embedding.source = try embeddingSection?.text("source", .prompt)
     let lowRankKeys = ["tune", "rank", "lora-convolutions"]
     let section = try top.section("finetune", keys: keys + lowRankKeys)
     finetune = try training(section)

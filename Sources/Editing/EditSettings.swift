@@ -15,6 +15,9 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   public var untilLoss: Double?
   /// How the frozen denoiser's weights are held; absent for single precision, and for the fine-tuning.
   public var frozenPrecision: FrozenPrecision?
+  /// A caption of the photograph, from whose embedding the optimisation starts, or `automatic` for one that the base finds
+  /// by itself; absent for the sentence's embedding, as in the paper, and for the fine-tuning.
+  public var source: String?
   /// What is trained instead of all weights; absent for all of them, and for the embedding.
   public var lora: LoRASettings?
 
@@ -24,8 +27,13 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     case batch
     case untilLoss = "until-loss"
     case frozenPrecision = "frozen-precision"
-    case lora
+    case source, lora
   }
+
+  /// The word for a caption that the base finds.
+  public static let automaticSource = "auto"
+  /// The word for no caption.
+  public static let noSource = "none"
 
   /// Whether the losses of the steps done leave nothing to train.
   func isDone(_ losses: [Float]) -> Bool {
@@ -89,11 +97,13 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
     case suggests = "suggest"
   }
 
-  /// The guidance scale at an alpha. A rising one stays where it is beyond alpha 1.
+  /// The guidance scale at an alpha. A rising one stays where it is beyond alpha 1. At alpha 0 the photograph's own embedding
+  /// has nothing to be guided away from.
   func guidanceScale(at alpha: Double) -> Double {
     switch guidanceCourse {
     case .constant: guidanceScale
     case .rising: 1 + (guidanceScale - 1) * min(max(alpha, 0), 1)
+    case .fromPhotograph: alpha == 0 ? 1 : guidanceScale
     }
   }
 }
@@ -297,6 +307,7 @@ extension TrainingSettings {
     if let precision = request.frozenPrecision {
       frozenPrecision = precision == .float32 ? nil : precision
     }
+    if let caption = request.source { source = caption == Self.noSource ? nil : caption }
   }
 }
 

@@ -8,12 +8,16 @@ import Tensors
 /// The content of embedding.h5.
 struct EmbeddingCheckpoint {
   static let format = "imagic-embedding"
+  private static let caption = "caption"
+  private static let startEmbedding = "/embedding/caption"
 
   var header: CheckpointHeader
   /// The embedding of the sentence, `[tokens, width]`.
   var target: Tensor
   /// The embedding that was optimised for the photograph, `[tokens, width]`.
   var optimized: Tensor
+  /// Where the optimisation started, where that was a caption of the photograph and not the sentence.
+  var start: Start?
   /// Adam's running moments of the gradient, `[tokens, width]` each.
   var moments: Adam.Moments
   /// The loss of each step done.
@@ -21,10 +25,17 @@ struct EmbeddingCheckpoint {
   /// The photograph, fitted to the model's size.
   var picture: Picture
 
+  /// A caption of the photograph.
+  struct Start {
+    var caption: String
+    /// Its embedding, `[tokens, width]`.
+    var embedding: Tensor
+  }
+
   /// A digest of what the next stages depend on.
   var digest: String {
     SHA256Text.digest(
-      of: [target, optimized].flatMap { tensor in
+      of: ([target, optimized] + (start.map { [$0.embedding] } ?? [])).flatMap { tensor in
         UnsafeRawBufferPointer(start: tensor.pointer, count: tensor.count * 4)
       })
   }
@@ -39,17 +50,18 @@ struct EmbeddingCheckpoint {
         "\(path): the embedding is no longer finite after step \(header.step); it was not saved, "
           + "try a lower --learning-rate")
     }
-    return try StoreFile(
-      attributes: header.attributes(format: Self.format),
-      datasets: [
-        "/embedding/target": .floats(target),
-        "/embedding/optimized": .floats(optimized),
-        "/optimizer/first_moment": .floats(moments.mean),
-        "/optimizer/second_moment": .floats(moments.variance),
-        "/history/loss": .floats(Tensor(losses, [losses.count])),
-        "/image/pixels": .bytes(picture.pixels, shape: [picture.height, picture.width, 3]),
-      ]
-    ).save(to: path)
+    var attributes = try header.attributes(format: Self.format)
+    attributes[Self.caption] = start.map { .string($0.caption) }
+    var datasets: [String: Dataset] = [
+      "/embedding/target": .floats(target),
+      "/embedding/optimized": .floats(optimized),
+      "/optimizer/first_moment": .floats(moments.mean),
+      "/optimizer/second_moment": .floats(moments.variance),
+      "/history/loss": .floats(Tensor(losses, [losses.count])),
+      "/image/pixels": .bytes(picture.pixels, shape: [picture.height, picture.width, 3]),
+    ]
+    datasets[Self.startEmbedding] = start.map { .floats($0.embedding) }
+    return try StoreFile(attributes: attributes, datasets: datasets).save(to: path)
   }
 }
 
@@ -61,6 +73,11 @@ extension EmbeddingCheckpoint {
     target = try file.tensor("/embedding/target", shape: [nil, nil])
     let shape = target.shape.array
     optimized = try file.tensor("/embedding/optimized", shape: shape)
+    if file.attributes[Self.caption] != nil {
+      start = Start(
+        caption: try file.string(Self.caption),
+        embedding: try file.tensor(Self.startEmbedding, shape: shape))
+    }
     moments = Adam.Moments(
       mean: try file.tensor("/optimizer/first_moment", shape: shape),
       variance: try file.tensor("/optimizer/second_moment", shape: shape))

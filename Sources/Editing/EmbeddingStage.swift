@@ -3,6 +3,7 @@
 import Checkpoints
 import Foundation
 import Images
+import Models
 import Tensors
 
 /// Optimises the sentence's embedding until the frozen denoiser denoises the photograph.
@@ -89,6 +90,7 @@ public enum EmbeddingStage {
             "frozen precision",
             (header.settings.embedding.frozenPrecision ?? .float32).rawValue
           ),
+          ("source", header.settings.embedding.source ?? TrainingSettings.noSource),
         ])
     }
 
@@ -118,13 +120,15 @@ public enum EmbeddingStage {
       try run.tell(settings)
       let target = try saved?.target ?? textEmbedding()
       // The photograph's latent first: the autoencoder's memory is given back before the denoiser takes its own.
+      let latent = try base.latent(of: picture)
+      let unet = try base.folder.unet(isNarrow: settings.embedding.frozenPrecision == .float16)
+      let start = try saved.map { $0.start } ?? start(unet, latent)
       let batches = TrainingBatches(
-        of: try base.latent(of: picture), schedule: base.schedule,
+        of: latent, schedule: base.schedule,
         size: settings.embedding.batch, seed: settings.seed, stage: stage)
       let trainer = EmbeddingTrainer(
-        unet: try base.folder.unet(isNarrow: settings.embedding.frozenPrecision == .float16),
-        batches: batches,
-        learningRate: settings.embedding.learningRate, embedding: saved?.optimized ?? target,
+        unet: unet, batches: batches, learningRate: settings.embedding.learningRate,
+        embedding: saved?.optimized ?? start?.embedding ?? target,
         step: saved?.header.step ?? 0, moments: saved?.moments)
       if run.isDry {
         training.plan(steps: settings.embedding.steps, step: trainer.step)
@@ -132,7 +136,8 @@ public enum EmbeddingStage {
       }
       try training.train(settings.embedding, step: trainer.step) { header, losses in
         try EmbeddingCheckpoint(
-          header: header, target: target, optimized: trainer.embedding, moments: trainer.moments,
+          header: header, target: target, optimized: trainer.embedding, start: start,
+          moments: trainer.moments,
           losses: losses, picture: picture
         ).save(to: path)
       }
@@ -142,7 +147,45 @@ public enum EmbeddingStage {
     private func textEmbedding() throws -> Tensor {
       let (embeddings, warnings) = try base.embeddings(of: [settings.prompt])
       for warning in warnings { run.report(.warning(warning)) }
-      return embeddings.reshaped([embeddings.shape[1], embeddings.shape[2]])
+      return Self.matrix(embeddings)
+    }
+
+    /// A single embedding, `[1, tokens, width]`, as `[tokens, width]`.
+    private static func matrix(_ embedding: Tensor) -> Tensor {
+      embedding.reshaped([embedding.shape[1], embedding.shape[2]])
+    }
+
+    /// The caption of the photograph to start from; nil where it is the sentence.
+    private func start(_ unet: UNet2DConditionModel, _ latent: Tensor) throws
+      -> EmbeddingCheckpoint.Start?
+    {
+      guard let source = settings.embedding.source else { return nil }
+      let isAsked = source == TrainingSettings.automaticSource
+      guard let caption = isAsked ? try foundCaption(unet, latent) : source else { return nil }
+      run.report(.note("the photograph's caption: \(caption)"))
+      let (embeddings, warnings) = try base.embeddings(of: [caption])
+      for warning in warnings where !isAsked { run.report(.warning(warning)) }
+      return .init(caption: caption, embedding: Self.matrix(embeddings))
+    }
+
+    /// The caption that the base finds; nil where it says of none what it is, and in a dry run, which takes as long with any.
+    private func foundCaption(_ unet: UNet2DConditionModel, _ latent: Tensor) throws -> String? {
+      guard !run.isDry, let captions = try base.captions() else { return nil }
+      let finder = CaptionFinder(
+        captions: captions, unet: unet, schedule: base.schedule,
+        embeddings: { try base.embeddings(of: $0).tensor })
+      let found = try finder.caption(near: settings.prompt, of: latent, seed: settings.seed) {
+        done, all in
+        run.report(
+          .progress(
+            StageProgress(stage: stage, step: done + 1, steps: all, subject: "the caption")))
+        if run.shouldStop() { throw run.stopped("before the first step") }
+      }
+      if found == nil {
+        run.report(
+          .note("the sentence is none of the base's captions: the embedding starts from it"))
+      }
+      return found
     }
   }
 }

@@ -71,7 +71,7 @@ enum Export {
       try FileManager.default.contentsOfDirectory(atPath: "\(base)/\(part)").sorted()
         .filter { !$0.hasPrefix(".") }.map { "\(part)/\($0)" }
     }
-    let others = ["model_index.json", "imagic.json", BaseWords.file].filter {
+    let others = ["model_index.json", "imagic.json", BaseWords.file, BaseCaptions.file].filter {
       FileManager.default.fileExists(atPath: "\(base)/\($0)")
     }
     return others + ["unet/config.json"] + inParts

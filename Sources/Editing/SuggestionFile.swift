@@ -50,7 +50,8 @@ extension EditInputs {
     func batch(_ embedding: Tensor) -> Tensor {
       embedding.reshaped(Shape([1] + embedding.shape.array))
     }
-    let (target, source) = (batch(embedding.target), batch(embedding.optimized))
+    let target = batch(embedding.target)
+    let source = batch(embedding.start?.embedding ?? embedding.optimized)
     var done = 0
     let all = try zip(edits, latents).map { edit, latent in
       AlphaSuggestion.Measure(

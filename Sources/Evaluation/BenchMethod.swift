@@ -4,7 +4,10 @@ import Editing
 
 /// A way to edit that the bench measures.
 public enum BenchMethod: String, Codable, CaseIterable, Sendable {
-  case imagic, sdedit
+  case imagic
+  /// Imagic that is told the case's caption of the photograph, as DDIM inversion is.
+  case captionedImagic = "captioned-imagic"
+  case sdedit
   case ddimInversion = "ddim-inversion"
   case sample
   /// Imagic within the case's own mask.
@@ -17,7 +20,7 @@ public enum BenchMethod: String, Codable, CaseIterable, Sendable {
   /// How its edits are made.
   var edits: EditMethod {
     switch self {
-    case .imagic, .maskedImagic, .autoMaskedImagic: .imagic
+    case .imagic, .captionedImagic, .maskedImagic, .autoMaskedImagic: .imagic
     case .sdedit: .sdedit
     case .ddimInversion: .ddimInversion
     case .sample, .repaint: .sample
@@ -28,7 +31,15 @@ public enum BenchMethod: String, Codable, CaseIterable, Sendable {
   private var needsMask: Bool { self == .maskedImagic || self == .repaint }
 
   /// Whether a case has what the method needs.
-  func suits(_ editCase: EditCase) -> Bool { !needsMask || editCase.mask != nil }
+  func suits(_ editCase: EditCase) -> Bool {
+    (!needsMask || editCase.mask != nil) && (self != .captionedImagic || editCase.source != nil)
+  }
+
+  /// The method whose trainings its edits are made by; nil where it trains nothing.
+  var training: BenchMethod? {
+    guard edits == .imagic else { return nil }
+    return self == .captionedImagic ? self : .imagic
+  }
 
   /// The files of a case that its edits come from.
   func inputs(of editCase: EditCase) -> [String] {
@@ -45,6 +56,7 @@ public enum BenchMethod: String, Codable, CaseIterable, Sendable {
     if self == .ddimInversion {
       request.generate.source = request.generate.source ?? editCase.source
     }
+    if self == .captionedImagic { request.embedding.source = editCase.source }
     if needsMask { request.masking.mask = editCase.mask }
     if self == .autoMaskedImagic { request.masking.mask = "auto" }
     if self == .repaint {

@@ -7,7 +7,8 @@ import Images
 import Measuring
 
 /// A run of one method on one case, in the folder `OUT/cases/NAME/METHOD`. What Imagic trains is the same with and without
-/// masks, and stands in `OUT/cases/NAME/training`, a run folder too.
+/// masks, and stands in `OUT/cases/NAME/training`, a run folder too, or where it is told a caption, in
+/// `training-captioned-imagic`.
 struct CaseRun {
   let editCase: EditCase
   let method: BenchMethod
@@ -17,7 +18,9 @@ struct CaseRun {
   let subject: String
 
   private var kept: KeptRun { kept(method.rawValue) }
-  private var training: KeptRun { kept("training") }
+  private var training: KeptRun {
+    kept(method.training == .captionedImagic ? "training-captioned-imagic" : "training")
+  }
   private func kept(_ name: String) -> KeptRun {
     KeptRun(
       folder: RunFolder(path: "\(settings.out)/cases/\(editCase.name)/\(name)"), settings: settings,
@@ -45,7 +48,7 @@ struct CaseRun {
   /// Trains, or takes what was trained for the case already, and lends the run's folder the checkpoints.
   private func train(for run: StageRun) throws {
     let training = training.stageRun(
-      BenchMethod.imagic.request(for: editCase, settings.request), subject: subject)
+      (method.training ?? method).request(for: editCase, settings.request), subject: subject)
     // What another bench has left here may be of other settings.
     try self.training.begin(
       self.training.identity(
@@ -108,7 +111,7 @@ struct CaseRun {
       name: editCase.name, kind: editCase.kind, method: method, points: points,
       reconstruction: reconstructions.mean,
       overlap: try overlap(truth),
-      suggested: method == .imagic
+      suggested: method == method.training
         ? stages[Stage.interpolateGenerate.rawValue]?.suggestion?.alpha : nil,
       gradientSteps: try steps(),
       seconds: (Array(stages.values) + trainings).reduce(0) { $0 + $1.seconds })

@@ -60,7 +60,9 @@ public enum EditBench {
       if results.last?.name == editCase.name, let edit = try? editCase.again(at: size) {
         again.append((editCase.kind, edit))
       }
-      if !keepsCheckpoints { run(.imagic).removeCheckpoints() }
+      if !keepsCheckpoints {
+        for method in [BenchMethod.imagic, .captionedImagic] { run(method).removeCheckpoints() }
+      }
     }
     guard !results.isEmpty else {
       throw EditingError(

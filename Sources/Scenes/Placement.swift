@@ -23,7 +23,7 @@ extension Scene {
     let ground = photograph.ground * height
     // Where little ground is in the photograph, less of it is shown.
     let enough = (bottom - ground) / (1 - reach)
-    let side = min(most * mix(0.5, 1, crop.size), max(enough, most * 0.4))
+    let side = min(most * mix(0.8, 1, crop.size), max(enough, most * 0.4))
     let lowest = bottom - side
     let highest = min(max(top, ground - reach * side), lowest)
     return Area(

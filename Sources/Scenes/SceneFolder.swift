@@ -37,6 +37,7 @@ public struct SceneFolder: Sendable {
     _ stream: SceneStream, count: Int, renderer: SceneRenderer, extras: Extras = Extras(),
     progress: (Int) -> Bool
   ) throws -> Bool {
+    try Self.write(Array(stream.table.captionParts.utf8), to: "\(path)/captions.txt")
     if extras.masks { try Self.makeFolder("\(path)/masks") }
     if extras.twins {
       try Self.makeFolder("\(path)/twins")

@@ -128,10 +128,12 @@ struct BaseForm {
   /// What edits on such a small base want.
   private var defaults: [String: Any] {
     [
-      "embedding": ["steps": 150, "learning-rate": 0.01, "batch": 4],
+      "embedding": ["steps": 150, "learning-rate": 0.01, "batch": 4, "source": "auto"]
+        as [String: Any],
       "finetune": ["steps": 200, "learning-rate": 0.0001, "batch": 4],
       "generate": [
-        "steps": 25, "guidance-scale": 1.5, "guidance-course": "rising", "start": "inversion",
+        "alphas": [0, 0.2, 0.4, 0.6, 0.8, 1, 1.2], "steps": 25, "guidance-scale": 1.5,
+        "guidance-course": "from-photograph", "start": "inversion",
       ],
     ]
   }

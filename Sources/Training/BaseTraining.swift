@@ -55,6 +55,7 @@ public struct BaseTraining {
     }
     let form = try tokenizerAndForm(training.index.captions)
     try form.write(to: base)
+    try writeCaptions()
     let origin = try origin.map { try SHA256Text.digest(ofFolder: $0) } ?? ""
 
     var told = recipe
@@ -137,6 +138,20 @@ public struct BaseTraining {
   {
     try PictureCache(
       folders, size: recipe.size, grid: grid, path: "\(folder)/\(name)", report: report)
+  }
+
+  /// Gives the base what says how its captions are made up, where that stands beside the pictures or in the base which the
+  /// training begins with.
+  /// - Throws: `EditingError`, `badData`, where it is no such file.
+  private func writeCaptions() throws {
+    let name = BaseCaptions.file
+    guard
+      let folder = (data + [origin].compactMap { $0 }).first(where: {
+        FileManager.default.fileExists(atPath: "\($0)/\(name)")
+      }), try BaseCaptions(base: folder) != nil
+    else { return }
+    let bytes = FileManager.default.contents(atPath: "\(folder)/\(name)") ?? Data()
+    try AtomicFile.write(Array(bytes), to: "\(base)/\(name)")
   }
 
   /// A tokenizer learnt from the captions; that of the base which the training begins with, where there is one.

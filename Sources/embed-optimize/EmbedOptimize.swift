@@ -30,13 +30,22 @@ import Editing
       valueName: "precision"))
   var frozenPrecision: FrozenPrecision?
 
+  @Option(
+    help: ArgumentHelp(
+      "A caption of the photograph to start from, auto for one that the base finds, none for the sentence.",
+      valueName: "text|auto|none"))
+  var source: String?
+
   @OptionGroup var options: StageOptions
+
+  func validate() throws { try check(source, .prompt, "--source") }
 
   var overrides: EditRequest {
     var overrides = edit.overrides
     overrides.seed = training.seed
     overrides.embedding = training.overrides
     overrides.embedding.frozenPrecision = frozenPrecision
+    overrides.embedding.source = source
     return overrides
   }
 

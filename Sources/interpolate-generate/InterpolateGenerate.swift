@@ -68,7 +68,9 @@ import Editing
 
   @Option(
     name: .customLong("guidance-course"),
-    help: "The same guidance at every alpha, or rising from none at alpha 0 to all at alpha 1.")
+    help: ArgumentHelp(
+      "Away from no sentence: constant, or rising from none at alpha 0 to all at alpha 1. Or from-photograph: away from the photograph's own embedding."
+    ))
   var guidanceCourse: GuidanceCourse?
 
   @Option(help: "What the sampling starts from: noise, or the photograph's inversion.")

@@ -20,7 +20,8 @@ import Testing
       seed: 3
       fit: pad
       size: [96, 64]
-      embedding: { steps: 500, learning-rate: 0.001, until-loss: 0.05, frozen-precision: float16 }
+      embedding: { steps: 500, learning-rate: 0.001, until-loss: 0.05, frozen-precision: float16,
+                   source: a photo of a horse }
       finetune:  { steps: 1000, learning-rate: 2e-6, batch: 4, tune: lora, rank: 16, lora-convolutions: true }
       generate:  { method: sdedit, alphas: [0, 0.5, 1.0], strengths: [0.5], guidance-scales: [0, 2], source: a photo of a horse, seeds: [0, 2], sampler: dpm-solver++, steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion, resample: 3, resample-jump: 5, feather: 0, full-size: true, mask-threshold: 0.4, mask-grow: 2, suggest: false }
       """, to: "horse.yaml")
@@ -34,7 +35,8 @@ import Testing
     expected.fit = .pad
     expected.size = PictureSize(width: 96, height: 64)
     expected.embedding = .init(
-      steps: 500, learningRate: 0.001, untilLoss: 0.05, frozenPrecision: .float16)
+      steps: 500, learningRate: 0.001, untilLoss: 0.05, frozenPrecision: .float16,
+      source: "a photo of a horse")
     expected.finetune = .init(steps: 1000, learningRate: 2e-6, batch: 4)
     expected.lowRank = .init(tune: .lora, rank: 16, convolutions: true)
     expected.generate = .init(

@@ -38,6 +38,20 @@ import Testing
     #expect(found.digest == checkpoint.digest)
   }
 
+  @Test func aCaptionComesBackToo() throws {
+    let path = "\(folder.path)/embedding.h5"
+    var captioned = checkpoint
+    captioned.start = .init(
+      caption: "a caption", embedding: Tensor([6, 5, 4, 3, 2, 1], [2, 3]))
+    try captioned.save(to: path)
+    let found = try #require(try EmbeddingCheckpoint(contentsOf: path).start)
+    #expect(found.caption == "a caption" && found.embedding.array == [6, 5, 4, 3, 2, 1])
+    // The weights are tuned to it.
+    #expect(captioned.digest != checkpoint.digest)
+    try checkpoint.save(to: path)
+    #expect(try EmbeddingCheckpoint(contentsOf: path).start == nil)
+  }
+
   @Test(arguments: [Float.nan, .infinity])
   func numbersThatAreNoneAreNotSaved(bad: Float) throws {
     let path = "\(folder.path)/embedding.h5"

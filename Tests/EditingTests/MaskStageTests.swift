@@ -51,7 +51,7 @@ import Testing
     request.prompt = "a photo of a cow at sunset"
     request.base = Repository.base
     request.size = Self.size
-    request.embedding = .init(steps: 2, learningRate: 0.01, batch: 1)
+    request.embedding = .init(steps: 2, learningRate: 0.01, batch: 1, source: "none")
     request.finetune = .init(steps: 2, learningRate: 1e-4, batch: 1)
     request.generate = .init(
       method: method, alphas: [0, 1], strengths: [0.5], guidanceScales: [3], seeds: [0, 7],

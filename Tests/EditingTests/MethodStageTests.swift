@@ -155,7 +155,7 @@ import Testing
   /// Beside an edit by Imagic, its photograph and sentence are taken where no others are given.
   @Test func aRunOfImagicIsGroundForTheOthers() throws {
     var imagic = run(.imagic)
-    imagic.flags.embedding = .init(steps: 1, learningRate: 0.01, batch: 1)
+    imagic.flags.embedding = .init(steps: 1, learningRate: 0.01, batch: 1, source: "none")
     try EmbeddingStage.run(imagic)
     var other = StageRun(folder: imagic.folder)
     other.flags.generate = .init(method: .sdedit, strengths: [0], steps: 4)

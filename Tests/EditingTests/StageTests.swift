@@ -22,7 +22,8 @@ import Weights
     request.prompt = "a photo of a cow on grass at sunset"
     request.base = Repository.base
     request.size = PictureSize(width: 48, height: 32)
-    request.embedding = .init(steps: steps, learningRate: 0.01, batch: 2)
+    // The search for a caption has a test of its own.
+    request.embedding = .init(steps: steps, learningRate: 0.01, batch: 2, source: "none")
     request.finetune = .init(steps: steps, learningRate: 1e-4, batch: 2)
     request.generate = .init(
       alphas: [0, 1], seeds: [0, 7], steps: 3, guidanceScale: 2, start: .noise)
@@ -132,6 +133,48 @@ import Weights
     #expect(
       told.notes == ["\(more.folder.embedding) is complete: it has 5 steps, and 3 were asked for"])
     #expect(try bytes("whole/embedding.h5") == bytes("parts/embedding.h5"))
+  }
+
+  /// With the sentence itself as the photograph's caption, nothing is left to edit, whatever alpha and guidance are; by
+  /// equation 3 alone alpha 1 would be what the base makes of the sentence.
+  @Test func aCaptionIsWhereTheEditStarts() throws {
+    var request = self.request(steps: 2)
+    request.embedding.learningRate = 1e-3
+    request.generate.seeds = [0]
+    request.generate.guidanceCourse = .fromPhotograph
+    request.embedding.source = request.prompt
+    let same = run("same", request)
+    try EmbeddingStage.run(same)
+    try WeightsStage.run(same)
+    try GenerateStage.run(same)
+    let unchanged = try Picture(contentsOf: same.folder.edit(alpha: 0, seed: 0))
+    #expect(unchanged.psnr(to: try Picture(contentsOf: same.folder.edit(alpha: 1, seed: 0))) > 45)
+
+    request.embedding.source = "a photo of a cow on grass"
+    let other = run("other", request)
+    try expectStopped { try EmbeddingStage.run(stopping(other, after: 1)) }
+    try EmbeddingStage.run(other)
+    let saved = try EmbeddingCheckpoint(contentsOf: other.folder.embedding)
+    let start = try #require(saved.start)
+    #expect(start.caption == "a photo of a cow on grass")
+    let caption = try Base(path: Repository.base).embeddings(of: [start.caption]).tensor
+    #expect(start.embedding.array == caption.array)
+    // Two steps of Adam move no number further than twice the learning rate.
+    let moved = zip(saved.optimized.array, caption.array).map { abs($0 - $1) }.max() ?? 0
+    #expect(moved > 1e-3 && moved < 2.1e-3, "\(moved)")
+    let whole = run("whole", request)
+    try EmbeddingStage.run(whole)
+    #expect(try bytes("whole/embedding.h5") == bytes("other/embedding.h5"))
+    try WeightsStage.run(other)
+    try GenerateStage.run(other)
+    let edit = try Picture(contentsOf: other.folder.edit(alpha: 1, seed: 0))
+    #expect(edit.psnr(to: try Picture(contentsOf: other.folder.edit(alpha: 0, seed: 0))) < 35)
+
+    // A run keeps to its caption.
+    var changed = run("other", request)
+    changed.flags.embedding.source = "none"
+    let error = try #require(throws: EditingError.self) { try EmbeddingStage.run(changed) }
+    #expect(error.status == .usage && error.description.contains("source"))
   }
 
   /// The embedded base's denoiser is of half precision on disk, so that holding it so loses nothing.

@@ -41,7 +41,7 @@ import Testing
     request.prompt = "a photo of a cow on grass at sunset"
     request.base = Repository.base
     request.size = PictureSize(width: 48, height: 32)
-    request.embedding = .init(steps: 4, learningRate: 0.01, batch: 2)
+    request.embedding = .init(steps: 4, learningRate: 0.01, batch: 2, source: "none")
     request.finetune = .init(steps: 2, learningRate: 1e-4, batch: 2)
     request.generate = .init(alphas: [0, 0.5, 1], steps: 3, guidanceScale: 2, start: .noise)
     var run = StageRun(folder: RunFolder(path: "\(folder.path)/\(name)"))

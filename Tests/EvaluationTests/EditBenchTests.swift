@@ -50,32 +50,35 @@ import Testing
     #expect(first.output.contains("| colour | 1 | imagic |") && first.output.contains("- bad: "))
     let results = try results("out")
     #expect(
-      results.map(\.name) == Array(repeating: "a", count: 7) + Array(repeating: "b", count: 7))
-    #expect(results.prefix(7).map(\.method) == BenchMethod.allCases)
+      results.map(\.name) == Array(repeating: "a", count: 8) + Array(repeating: "b", count: 8))
+    #expect(results.prefix(8).map(\.method) == BenchMethod.allCases)
     // Only the case with a truth has it drawn once more.
     let onceMore = try report("out").again
     #expect(onceMore.map(\.kind) == [.colour] && onceMore[0].cases == 1)
     #expect((0.9..<0.999).contains(onceMore[0].edit), "\(onceMore[0].edit)")
-    #expect(results.map(\.points.count) == [3, 2, 2, 1, 3, 3, 1, 3, 2, 2, 1, 3, 3, 1])
-    #expect(results.map(\.gradientSteps) == [6, 0, 0, 0, 6, 6, 0, 6, 0, 0, 0, 6, 6, 0])
-    let (imagic, sdedit) = (results[0], results[1])
+    #expect(results.map(\.points.count) == [3, 3, 2, 2, 1, 3, 3, 1, 3, 3, 2, 2, 1, 3, 3, 1])
+    #expect(results.map(\.gradientSteps) == [6, 6, 0, 0, 0, 6, 6, 0, 6, 6, 0, 0, 0, 6, 6, 0])
+    let (imagic, sdedit) = (results[0], results[2])
     #expect(imagic.points.allSatisfy { $0.score.edit != nil && $0.score.kept != nil })
-    #expect(results[7].points.allSatisfy { $0.score.edit == nil && $0.score.kept != nil })
+    #expect(results[8].points.allSatisfy { $0.score.edit == nil && $0.score.kept != nil })
     // Within the case's mask all else stays the input, and what is trained is trained once.
-    for (point, masked) in zip(imagic.points, results[4].points) {
+    for (point, masked) in zip(imagic.points, results[5].points) {
       #expect(masked.place == point.place)
       #expect(try #require(masked.score.kept) > #require(point.score.kept) + 3)
     }
     #expect(results.map { $0.overlap != nil } == results.map { $0.method == .autoMaskedImagic })
-    let training = try FileManager.default.contentsOfDirectory(
-      atPath: "\(folder.path)/.out/cases/a/training"
-    ).sorted()
-    #expect(training == [".lock", "identity.json", "manifest.json"])
+    for name in ["training", "training-captioned-imagic"] {
+      let training = try FileManager.default.contentsOfDirectory(
+        atPath: "\(folder.path)/.out/cases/a/\(name)"
+      ).sorted()
+      #expect(training == [".lock", "identity.json", "manifest.json"])
+    }
     // SDEdit of no strength is what the autoencoder gives, and nothing else gives more.
     let reconstruction = try #require(sdedit.reconstruction)
     #expect(reconstruction > 18 && reconstruction >= (imagic.reconstruction ?? 0) - 0.5)
-    #expect(results[3].reconstruction == nil)
-    #expect([0.5, 1].contains(imagic.suggested) && sdedit.suggested == nil)
+    #expect(results[4].reconstruction == nil)
+    #expect(
+      [0.5, 1].contains(imagic.suggested) && results[1].suggested != nil && sdedit.suggested == nil)
     let left = try FileManager.default.contentsOfDirectory(
       atPath: "\(folder.path)/.out/cases/a/imagic"
     ).sorted()
@@ -97,7 +100,7 @@ import Testing
     #expect(other.errors.contains("case 1/2 a sdedit") && !other.errors.contains("2/2 b sdedit"))
     let changed = try self.results("out")
     #expect(changed.map(\.method) == [.sdedit, .imagic, .sdedit, .imagic])
-    #expect(changed[0].points != sdedit.points && changed[2].points == results[8].points)
+    #expect(changed[0].points != sdedit.points && changed[2].points == results[10].points)
   }
 
   @Test func killedAndRunAgainItComesToTheSame() throws {

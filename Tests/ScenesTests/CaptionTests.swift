@@ -1,3 +1,5 @@
+import Foundation
+import TestSupport
 import Testing
 
 @testable import Scenes
@@ -42,5 +44,23 @@ import Testing
     #expect(Scene.withArticle("apple") == "an apple")
     #expect(Scene.withArticle("orange car") == "an orange car")
     #expect(Scene.withArticle("red apple") == "a red apple")
+  }
+
+  @Test func theirPartsAreTold() throws {
+    let lines = try SmallWorld.table().captionParts.split(separator: "\n").filter {
+      !$0.hasPrefix("#")
+    }
+    #expect(lines.count == 7 && lines[0] == "a photo of" && lines[1] == "a / two")
+    #expect(lines[2].hasPrefix("> - | red"))
+    #expect(lines[3].hasPrefix("box / boxes"))
+    #expect(lines[4].hasPrefix("- | on a plain"))
+    #expect(lines[5] == "- | at night | at sunset | in winter")
+    #expect(lines[6] == "- | on the left | on the right")
+  }
+
+  @Test func theEmbeddedBaseHasThoseOfTheTable() throws {
+    let table = try SceneTable(contentsOf: "\(Repository.path)/scenes/scenes.yaml")
+    let file = try String(contentsOfFile: "\(Repository.base)/captions.txt", encoding: .utf8)
+    #expect(table.captionParts == file)
   }
 }

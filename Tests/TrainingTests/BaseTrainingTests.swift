@@ -27,6 +27,8 @@ import Testing
   @Test func trainsABaseThatOpens() throws {
     let data = try SmallData()
     let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let captions = "a photo of a\nred | green | blue\nbox\n"
+    _ = try data.folder.write(captions, to: "captions.txt")
     let run = "\(data.folder.path)/run"
     let result = try program.run(arguments(data, run, recipe))
     #expect(result.status == 0, "\(result.errors)")
@@ -44,6 +46,8 @@ import Testing
     for file in ["samples.png", "autoencoder-loss.png", "denoiser-loss.png", "base/README.md"] {
       #expect(FileManager.default.fileExists(atPath: "\(run)/\(file)"), "\(file)")
     }
+    let given = try String(contentsOfFile: "\(run)/base/captions.txt", encoding: .utf8)
+    #expect(given == captions)
     let words = try String(contentsOfFile: "\(run)/base/words.txt", encoding: .utf8)
     #expect(words == "blue green red\na\nbox\nof\nphoto\n")
 
