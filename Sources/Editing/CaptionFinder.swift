@@ -19,79 +19,92 @@ struct CaptionFinder {
   /// of many words for things one is always near.
   private static let shareOfDescribed = 0.5
 
-  let captions: BaseCaptions
-  let unet: UNet2DConditionModel
-  let schedule: NoiseSchedule
-  /// The embeddings of sentences, `[sentences, tokens, width]`.
-  let embeddings: ([String]) throws -> Tensor
+  private let captions: BaseCaptions
+  private let unet: UNet2DConditionModel
+  private let embeddings: ([String]) throws -> Tensor
+  private let timesteps: [Int]
+  /// The photograph's latent with noise at each of the timesteps, and what the denoiser should answer.
+  private let noisy: Variable
+  private let wanted: Tensor
 
-  /// The caption, which may be the sentence itself, where no other describes the photograph better; nil where the sentence
-  /// is none of the base's captions.
   /// - Parameters:
   ///   - latent: the photograph's, `[1, height, width, channels]`.
   ///   - seed: of the noise.
-  ///   - afterEach: told how many captions were asked about, and of how many; what it throws ends the search.
-  func caption(
-    near sentence: String, of latent: Tensor, seed: UInt64,
-    afterEach: (_ done: Int, _ all: Int) throws -> Void
-  ) throws -> String? {
-    guard let asked = captions.caption(of: sentence) else { return nil }
-    let changes = captions.changes(of: asked)
-    let meter = Meter(
-      unet: unet, schedule: schedule, latent: latent, seed: seed, levels: Self.levels)
-    /// How much smaller the error is given each caption than given the sentence.
-    func advantages(_ changes: [BaseCaptions.Change], over base: Double) throws -> [Double] {
-      guard !changes.isEmpty else { return [] }
-      let texts = try embeddings(changes.map { captions.sentence(of: $0.caption) })
-      return try changes.indices.map { index in
-        defer { done += 1 }
-        try afterEach(done, changes.count)
-        return base - meter.error(given: texts.slice(index..<(index + 1)))
-      }
-    }
-    var done = 0
-    let own = meter.error(given: try embeddings([captions.sentence(of: asked)]))
-    let gains = try advantages(changes, over: own)
-    let counted = zip(changes, gains).map { change, gain in
-      (change: change, gain: gain, rank: change.isDescribed ? gain * Self.shareOfDescribed : gain)
-    }
-    guard let best = counted.max(by: { $0.rank < $1.rank }), best.gain > 0 else {
-      return captions.sentence(of: asked)
-    }
-    guard let part = best.change.part else { return captions.sentence(of: best.change.caption) }
-    // What takes the place of a thing is not described yet.
-    done = 0
-    let further = captions.descriptions(of: part, in: best.change.caption)
-    let described = zip(further, try advantages(further, over: own)).max { $0.1 < $1.1 }
-    let found = described.flatMap { $0.1 > best.gain ? $0.0 : nil } ?? best.change
-    return captions.sentence(of: found.caption)
+  ///   - embeddings: those of sentences, `[sentences, tokens, width]`.
+  init(
+    captions: BaseCaptions, unet: UNet2DConditionModel, schedule: NoiseSchedule, latent: Tensor,
+    seed: UInt64, embeddings: @escaping ([String]) throws -> Tensor
+  ) {
+    self.captions = captions
+    self.unet = unet
+    self.embeddings = embeddings
+    let total = schedule.parameters.trainingSteps
+    timesteps = (0..<Self.levels).map { (2 * $0 + 1) * total / (2 * Self.levels) }
+    let clean = Tensor(concatenating: Array(repeating: latent, count: Self.levels))
+    let noise = Philox(seed: seed, stream: .measurement, step: EditMeter.levels)
+      .normal(clean.shape)
+    noisy = Variable(schedule.noisy(clean, noise: noise, timesteps: timesteps))
+    wanted = schedule.target(clean: clean, noise: noise, timesteps: timesteps)
   }
 
-  /// The error with which a photograph is denoised, given a text.
-  private struct Meter {
-    let unet: UNet2DConditionModel
-    let timesteps: [Int]
-    let noisy: Variable
-    let wanted: Tensor
-
-    init(
-      unet: UNet2DConditionModel, schedule: NoiseSchedule, latent: Tensor, seed: UInt64, levels: Int
-    ) {
-      self.unet = unet
-      let total = schedule.parameters.trainingSteps
-      timesteps = (0..<levels).map { (2 * $0 + 1) * total / (2 * levels) }
-      let clean = Tensor(concatenating: Array(repeating: latent, count: levels))
-      let noise = Philox(seed: seed, stream: .measurement, step: EditMeter.levels).normal(
-        clean.shape)
-      noisy = Variable(schedule.noisy(clean, noise: noise, timesteps: timesteps))
-      wanted = schedule.target(clean: clean, noise: noise, timesteps: timesteps)
+  /// The caption, which is the sentence itself where no other describes the photograph better; nil where the sentence is
+  /// none of the base's captions.
+  /// - Parameter afterEach: told how many captions the denoiser was asked about, and of how many; what it throws ends the
+  ///   search.
+  /// - Throws: what `embeddings` and `afterEach` throw.
+  func caption(near sentence: String, afterEach: (_ done: Int, _ all: Int) throws -> Void) throws
+    -> String?
+  {
+    guard let asked = captions.caption(of: sentence) else { return nil }
+    let own = error(given: try embeddings([captions.sentence(of: asked)]))
+    let changes = try gains(captions.changes(of: asked), over: own, afterEach)
+    let best = changes.max { rank($0) < rank($1) }
+    guard let best, best.gain > 0 else { return captions.sentence(of: asked) }
+    // What takes the place of a thing is not described yet.
+    let descriptions = best.change.part.map { part in
+      captions.descriptions(of: part, in: best.change.caption)
     }
+    let described = try gains(descriptions ?? [], over: own, afterEach).max { $0.gain < $1.gain }
+    let found = described.flatMap { $0.gain > best.gain ? $0 : nil } ?? best
+    return captions.sentence(of: found.change.caption)
+  }
 
-    /// - Parameter text: `[1, tokens, width]`.
-    func error(given text: Tensor) -> Double {
-      let context = Tensor(concatenating: Array(repeating: text, count: timesteps.count))
-      return unet(noisy, timesteps: timesteps, context: Variable(context)).value
-        .meanSquaredDifference(wanted)
+  /// How long the search takes, in seconds, by a measurement.
+  func seconds(near sentence: String) throws -> Double {
+    guard let asked = captions.caption(of: sentence) else { return 0 }
+    let text = try embeddings([captions.sentence(of: asked)])
+    // The first is slower: it takes its memory from the system.
+    _ = error(given: text)
+    let began = Resources.seconds
+    _ = error(given: text)
+    return (Resources.seconds - began) * Double(1 + captions.changes(of: asked).count)
+  }
+
+  private typealias Gain = (change: BaseCaptions.Change, gain: Double)
+
+  private func rank(_ gain: Gain) -> Double {
+    gain.change.isDescribed ? gain.gain * Self.shareOfDescribed : gain.gain
+  }
+
+  /// How much smaller than another the error is, given each of several captions.
+  private func gains(
+    _ changes: [BaseCaptions.Change], over own: Double,
+    _ afterEach: (_ done: Int, _ all: Int) throws -> Void
+  ) throws -> [Gain] {
+    guard !changes.isEmpty else { return [] }
+    let texts = try embeddings(changes.map { captions.sentence(of: $0.caption) })
+    return try changes.enumerated().map { index, change in
+      let gain = own - error(given: texts.slice(index..<(index + 1)))
+      try afterEach(index + 1, changes.count)
+      return (change, gain)
     }
+  }
+
+  /// The error with which the photograph is denoised.
+  /// - Parameter text: `[1, tokens, width]`.
+  private func error(given text: Tensor) -> Double {
+    let context = Tensor(concatenating: Array(repeating: text, count: timesteps.count))
+    return unet(noisy, timesteps: timesteps, context: Variable(context)).value
+      .meanSquaredDifference(wanted)
   }
 }

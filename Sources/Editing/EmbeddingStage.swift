@@ -122,7 +122,8 @@ public enum EmbeddingStage {
       // The photograph's latent first: the autoencoder's memory is given back before the denoiser takes its own.
       let latent = try base.latent(of: picture)
       let unet = try base.folder.unet(isNarrow: settings.embedding.frozenPrecision == .float16)
-      let start = try saved.map { $0.start } ?? start(unet, latent)
+      let finder = try finder(unet, latent)
+      let start = try saved.map { $0.start } ?? start(finder)
       let batches = TrainingBatches(
         of: latent, schedule: base.schedule,
         size: settings.embedding.batch, seed: settings.seed, stage: stage)
@@ -131,7 +132,9 @@ public enum EmbeddingStage {
         embedding: saved?.optimized ?? start?.embedding ?? target,
         step: saved?.header.step ?? 0, moments: saved?.moments)
       if run.isDry {
-        training.plan(steps: settings.embedding.steps, step: trainer.step)
+        training.plan(
+          steps: settings.embedding.steps, step: trainer.step,
+          before: try finder?.seconds(near: settings.prompt) ?? 0)
         return
       }
       try training.train(settings.embedding, step: trainer.step) { header, losses in
@@ -156,29 +159,32 @@ public enum EmbeddingStage {
     }
 
     /// The caption of the photograph to start from; nil where it is the sentence.
-    private func start(_ unet: UNet2DConditionModel, _ latent: Tensor) throws
-      -> EmbeddingCheckpoint.Start?
-    {
-      guard let source = settings.embedding.source else { return nil }
-      let isAsked = source == TrainingSettings.automaticSource
-      guard let caption = isAsked ? try foundCaption(unet, latent) : source else { return nil }
+    private func start(_ finder: CaptionFinder?) throws -> EmbeddingCheckpoint.Start? {
+      let isFound = settings.embedding.source == TrainingSettings.automaticSource
+      guard let caption = isFound ? try find(finder) : settings.embedding.source else { return nil }
       run.report(.note("the photograph's caption: \(caption)"))
       let (embeddings, warnings) = try base.embeddings(of: [caption])
-      for warning in warnings where !isAsked { run.report(.warning(warning)) }
+      for warning in warnings where !isFound { run.report(.warning(warning)) }
       return .init(caption: caption, embedding: Self.matrix(embeddings))
     }
 
-    /// The caption that the base finds; nil where it says of none what it is, and in a dry run, which takes as long with any.
-    private func foundCaption(_ unet: UNet2DConditionModel, _ latent: Tensor) throws -> String? {
-      guard !run.isDry, let captions = try base.captions() else { return nil }
-      let finder = CaptionFinder(
-        captions: captions, unet: unet, schedule: base.schedule,
-        embeddings: { try base.embeddings(of: $0).tensor })
-      let found = try finder.caption(near: settings.prompt, of: latent, seed: settings.seed) {
-        done, all in
+    /// What finds a caption; nil where none is to be found, and for a base that does not say what its captions are.
+    private func finder(_ unet: UNet2DConditionModel, _ latent: Tensor) throws -> CaptionFinder? {
+      guard saved == nil, settings.embedding.source == TrainingSettings.automaticSource,
+        let captions = try base.captions()
+      else { return nil }
+      return CaptionFinder(
+        captions: captions, unet: unet, schedule: base.schedule, latent: latent,
+        seed: settings.seed, embeddings: { try base.embeddings(of: $0).tensor })
+    }
+
+    /// The caption that the base finds; nil where the sentence is none of its captions. A dry run, which takes as long with
+    /// any, looks for none.
+    private func find(_ finder: CaptionFinder?) throws -> String? {
+      guard let finder, !run.isDry else { return nil }
+      let found = try finder.caption(near: settings.prompt) { done, all in
         run.report(
-          .progress(
-            StageProgress(stage: stage, step: done + 1, steps: all, subject: "the caption")))
+          .progress(StageProgress(stage: stage, step: done, steps: all, subject: "the caption")))
         if run.shouldStop() { throw run.stopped("before the first step") }
       }
       if found == nil {

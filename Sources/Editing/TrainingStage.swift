@@ -90,7 +90,8 @@ struct TrainingStage {
   }
 
   /// Says how long the steps that are left take, by a measurement.
-  func plan(steps: Int, step: (Int) throws -> Float) rethrows {
+  /// - Parameter before: how long what comes before them takes, in seconds.
+  func plan(steps: Int, step: (Int) throws -> Float, before: Double = 0) rethrows {
     // The first step is slower: it takes its memory from the system.
     _ = try step(0)
     let began = Resources.seconds
@@ -101,7 +102,7 @@ struct TrainingStage {
       .plan(
         StagePlan(
           stage: stage, step: savedLosses.count, steps: steps,
-          seconds: each * Double(steps - savedLosses.count), memory: Resources.peakMemory)))
+          seconds: before + each * Double(steps - savedLosses.count), memory: Resources.peakMemory)))
   }
 
   private func tellResult(files: [String], steps: Int, seconds: Double) {
