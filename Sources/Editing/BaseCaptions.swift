@@ -6,8 +6,9 @@ import Foundation
 /// order, with what can stand in its place.
 ///
 /// Between `|` are the choices of a part, and between the `/` of a choice forms that go together: all parts of a caption
-/// have their first, or all their second. `-` is a part left out. `>` begins a part that describes the next one. Where a
-/// choice ends in the word a, it is an before a vowel. Lines that begin with `#` say nothing.
+/// have their first, or all their second. `-` is nothing, which says something too: by day, in the middle; `?` leaves a part
+/// unsaid. `>` begins a part that describes the next one. The word a is an before a vowel. Lines that begin with `#` say
+/// nothing.
 package struct BaseCaptions: Sendable {
   package static let file = "captions.txt"
 
@@ -21,7 +22,8 @@ package struct BaseCaptions: Sendable {
     /// The forms of each choice, as many as it has, in words.
     var choices: [[[String]]]
     var describesNext: Bool
-    var absence: Int? { choices.firstIndex { $0.allSatisfy(\.isEmpty) } }
+    /// The choice without words, and whether that leaves the part unsaid.
+    var nothing: (choice: Int, isUnsaid: Bool)?
   }
 
   private let parts: [Part]
@@ -51,17 +53,19 @@ package struct BaseCaptions: Sendable {
       let choices = Self.split(line, at: "|").map { choice in
         Self.split(choice, at: "/").map { form in
           let words = form.split(whereSeparator: \.isWhitespace).map(String.init)
-          return words == ["-"] ? [] : words
+          return [["-"], ["?"]].contains(words) ? [] : words
         }
       }
+      let marks = Self.split(line, at: "|").map { $0.filter { !$0.isWhitespace } }
+      let nothing = marks.firstIndex { $0 == "-" || $0 == "?" }.map { ($0, marks[$0] == "?") }
       let isEmpty = Self.split(line, at: "|").contains { choice in
         Self.split(choice, at: "/").contains { $0.allSatisfy(\.isWhitespace) }
       }
       guard !isEmpty else {
         throw EditingError(
-          .badData, "\(source):\(number + 1): found a choice without words, wanted words or -")
+          .badData, "\(source):\(number + 1): found a choice without words, wanted words, - or ?")
       }
-      parts.append(Part(choices: choices, describesNext: describesNext))
+      parts.append(Part(choices: choices, describesNext: describesNext, nothing: nothing))
     }
     guard !parts.isEmpty else {
       throw EditingError(.badData, "\(source): found no parts of captions, wanted a line for each")
@@ -121,6 +125,9 @@ package struct BaseCaptions: Sendable {
     let part: Int?
     /// Whether the caption describes the part that was changed, by the part before it; that is left out then.
     let isDescribed: Bool
+    /// Whether the part says that there is nothing, or nothing at all, any more.
+    let isAbsence: Bool
+    let isUnsaid: Bool
   }
 
   /// All captions that differ from one in one part.
@@ -128,7 +135,8 @@ package struct BaseCaptions: Sendable {
     let otherForms = (0..<forms).filter { $0 != caption.form }.map { form in
       var changed = caption
       changed.form = form
-      return Change(caption: changed, part: nil, isDescribed: false)
+      return Change(
+        caption: changed, part: nil, isDescribed: false, isAbsence: false, isUnsaid: false)
     }
     return otherForms + parts.indices.flatMap { changes(of: caption, part: $0) }
   }
@@ -141,14 +149,18 @@ package struct BaseCaptions: Sendable {
   private func changes(of caption: Caption, part: Int) -> [Change] {
     var caption = caption
     var isDescribed = false
-    if part > 0, parts[part - 1].describesNext, let absence = parts[part - 1].absence {
-      isDescribed = caption.choices[part - 1] != absence
-      caption.choices[part - 1] = absence
+    if part > 0, parts[part - 1].describesNext, let nothing = parts[part - 1].nothing?.choice {
+      isDescribed = caption.choices[part - 1] != nothing
+      caption.choices[part - 1] = nothing
     }
+    let nothing = parts[part].nothing
     return parts[part].choices.indices.filter { $0 != caption.choices[part] }.map { choice in
       var changed = caption
       changed.choices[part] = choice
-      return Change(caption: changed, part: part, isDescribed: isDescribed)
+      return Change(
+        caption: changed, part: part, isDescribed: isDescribed,
+        isAbsence: choice == nothing?.choice && nothing?.isUnsaid == false,
+        isUnsaid: choice == nothing?.choice && nothing?.isUnsaid == true)
     }
   }
 }

@@ -102,7 +102,8 @@ struct TrainingStage {
       .plan(
         StagePlan(
           stage: stage, step: savedLosses.count, steps: steps,
-          seconds: before + each * Double(steps - savedLosses.count), memory: Resources.peakMemory)))
+          seconds: before + each * Double(steps - savedLosses.count), memory: Resources.peakMemory))
+    )
   }
 
   private func tellResult(files: [String], steps: Int, seconds: Double) {

@@ -37,21 +37,22 @@ extension SceneTable {
   /// How captions are made up, a line for each part in their order: the text of captions.txt in a folder of scenes, which
   /// `base-train` gives to the base.
   var captionParts: String {
-    let absent = "-"
+    let (absent, unsaid) = ("-", "?")
     let lightings = Lighting.allCases.compactMap(\.phrase)
     let positions = Scene.Position.allCases.filter { $0 != .middle }.map { "on the \($0.rawValue)" }
     let lines: [(mark: String, choices: [String])] = [
       ("", ["a photo of"]),
       ("", ["a / two"]),
-      ("> ", [absent] + colours.map(\.name)),
+      ("> ", [unsaid] + colours.map(\.name)),
       ("", nouns.map { "\($0.name) / \($0.plural)" }),
-      ("", [absent] + places.map(\.phrase)),
+      ("", [unsaid] + places.map(\.phrase)),
       ("", [absent] + lightings),
       ("", [absent] + positions),
     ]
     return """
       # What captions are made up of, part by part in their order: choices between |, forms that go together between / (of one
-      # thing, of two), - for nothing, > before what describes the next part.
+      # thing, of two), - for nothing, which says something too, ? for what is left unsaid, > before what describes the next
+      # part.
 
       """
         + lines.map { $0.mark + $0.choices.joined(separator: " | ") + "\n" }.joined()

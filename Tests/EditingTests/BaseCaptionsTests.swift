@@ -10,7 +10,7 @@ import Testing
     # what there is
     a photo of
     a / two
-    > - | red | old
+    > ? | red | old
     box / boxes | orange / oranges | red hat / red hats
     - | on a plain | under water
     """
@@ -53,6 +53,9 @@ import Testing
         "a photo of an old box under water",
       ])
     // What takes the place of a thing is not described as that was.
+    #expect(changes.map(\.isUnsaid) == [false, true, false, false, false, false, false])
+    let placed = try #require(captions.caption(of: "a photo of a box under water"))
+    #expect(captions.changes(of: placed).map(\.isAbsence).filter { $0 }.count == 1)
     #expect(changes.map(\.isDescribed) == [false, false, false, true, true, false, false])
     #expect(
       sentences(captions.descriptions(of: 3, in: changes[4].caption)) == [
@@ -64,7 +67,9 @@ import Testing
   @Test(arguments: [
     ("", "captions.txt: found no parts of captions"),
     ("# nothing\n", "captions.txt: found no parts"),
-    ("a photo\nbox | | hat\n", "captions.txt:2: found a choice without words, wanted words or -"),
+    (
+      "a photo\nbox | | hat\n", "captions.txt:2: found a choice without words, wanted words, - or ?"
+    ),
     ("box /\n", "captions.txt:1: found a choice without words"),
   ])
   func badFilesAreNamed(text: String, wanted: String) throws {
@@ -95,9 +100,9 @@ import Testing
     let base = try Base(path: Repository.base)
     let (picture, _) = try Picture.fitted(
       contentsOf: try #require(request.image), to: base.defaultSize, by: .crop)
-    let finder = CaptionFinder(
+    let finder = try CaptionFinder(
       captions: try #require(try base.captions()), unet: try base.folder.unet(),
-      schedule: base.schedule, latent: base.latent(of: picture), seed: 0,
+      schedule: base.schedule, latent: try base.latent(of: picture), seed: 0,
       embeddings: { try base.embeddings(of: $0).tensor })
     return try finder.caption(near: sentence ?? (try #require(request.prompt))) { done, all in
       #expect(done <= all)

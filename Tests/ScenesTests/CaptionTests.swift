@@ -51,9 +51,9 @@ import Testing
       !$0.hasPrefix("#")
     }
     #expect(lines.count == 7 && lines[0] == "a photo of" && lines[1] == "a / two")
-    #expect(lines[2].hasPrefix("> - | red"))
+    #expect(lines[2].hasPrefix("> ? | red"))
     #expect(lines[3].hasPrefix("box / boxes"))
-    #expect(lines[4].hasPrefix("- | on a plain"))
+    #expect(lines[4].hasPrefix("? | on a plain"))
     #expect(lines[5] == "- | at night | at sunset | in winter")
     #expect(lines[6] == "- | on the left | on the right")
   }
