@@ -1,7 +1,8 @@
 // Which alpha to look at first, from what can be seen without knowing the truth.
 
-/// The alpha at which an edit sets in: the lowest at which the base, as it was before it was tuned, finds that the sentence
-/// describes the edit better than the photograph's own embedding does.
+/// The alpha at which an edit has set in: the lowest at which the base, as it was before it was tuned, finds that the sentence
+/// describes the edit better than the photograph's own embedding or caption does, by half as much as it does worse for what
+/// comes back of the photograph.
 public struct AlphaSuggestion: Codable, Equatable, Sendable {
   /// What was measured of the edits of one alpha, the mean over seeds.
   public struct Measure: Codable, Equatable, Sendable {
@@ -25,6 +26,8 @@ public struct AlphaSuggestion: Codable, Equatable, Sendable {
   /// What share of the structure that the edit nearest to the photograph has is left at least, where a part of the
   /// picture changes.
   private static let leastLikeness = 0.6
+  /// By what share of the sentence's deficit at the lowest alpha it is to be ahead.
+  private static let lead = 0.5
 
   public var alpha: Double
   /// Whether the sentence describes no edit better than the photograph's embedding does. The suggested alpha is then the
@@ -50,10 +53,10 @@ public struct AlphaSuggestion: Codable, Equatable, Sendable {
     guard edits.count > 1, let strongest = edits.max(by: { $0.sentence < $1.sentence }) else {
       return nil
     }
-    let onset = edits.first { $0.sentence >= 0 }
-    let chosen = onset ?? strongest
+    let wanted = max(0, -Self.lead * measures[0].sentence)
+    let chosen = edits.first { $0.sentence >= wanted } ?? strongest
     alpha = chosen.alpha
-    isWeak = onset == nil
+    isWeak = strongest.sentence < 0
     isWhole = chosen.likeness < Self.leastLikeness * measures[0].likeness
     self.measures = measures
   }

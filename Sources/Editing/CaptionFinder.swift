@@ -61,10 +61,9 @@ struct CaptionFinder {
 
   /// The caption, which is the sentence itself where no other describes the photograph better; nil where the sentence is
   /// none of the base's captions.
-  /// - Parameter afterEach: told how many captions the denoiser was asked about, and of how many; what it throws ends the
-  ///   search.
+  /// - Parameter afterEach: called each time the denoiser was asked about a caption; what it throws ends the search.
   /// - Throws: what `embeddings` and `afterEach` throw.
-  func caption(near sentence: String, afterEach: (_ done: Int, _ all: Int) throws -> Void) throws
+  func caption(near sentence: String, afterEach: () throws -> Void) throws
     -> String?
   {
     guard let asked = captions.caption(of: sentence) else { return nil }
@@ -110,14 +109,14 @@ struct CaptionFinder {
   /// How much smaller the error is, given each of several captions, than given a sentence.
   private func gains(
     _ changes: [BaseCaptions.Change], over sentence: String, draws: Int,
-    _ afterEach: (_ done: Int, _ all: Int) throws -> Void
+    _ afterEach: () throws -> Void
   ) throws -> [Gain] {
     guard !changes.isEmpty else { return [] }
     let texts = try embeddings([sentence] + changes.map { captions.sentence(of: $0.caption) })
     let own = error(given: texts.slice(0..<1), draws: draws)
     return try changes.enumerated().map { index, change in
       let gain = own - error(given: texts.slice((index + 1)..<(index + 2)), draws: draws)
-      try afterEach(index + 1, changes.count)
+      try afterEach()
       return (change, gain)
     }
   }

@@ -182,9 +182,8 @@ public enum EmbeddingStage {
     /// any, looks for none.
     private func find(_ finder: CaptionFinder?) throws -> String? {
       guard let finder, !run.isDry else { return nil }
-      let found = try finder.caption(near: settings.prompt) { done, all in
-        run.report(
-          .progress(StageProgress(stage: stage, step: done, steps: all, subject: "the caption")))
+      run.report(.note("looking for the photograph's caption"))
+      let found = try finder.caption(near: settings.prompt) {
         if run.shouldStop() { throw run.stopped("before the first step") }
       }
       if found == nil {
