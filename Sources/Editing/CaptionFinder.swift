@@ -14,7 +14,7 @@ import Tensors
 /// sentence that is true already, another caption may be found that fits by chance.
 struct CaptionFinder {
   /// At how many noise levels the photograph is denoised.
-  static let levels = 16
+  private static let levels = 16
   /// With how much noise at each, for the captions that come nearest, and how many these are.
   private static let draws = 4
   private static let nearest = 6
