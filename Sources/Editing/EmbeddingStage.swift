@@ -181,7 +181,14 @@ public enum EmbeddingStage {
     /// The caption that the base finds; nil where the sentence is none of its captions. A dry run, which takes as long with
     /// any, looks for none.
     private func find(_ finder: CaptionFinder?) throws -> String? {
-      guard let finder, !run.isDry else { return nil }
+      guard !run.isDry else { return nil }
+      guard let finder else {
+        run.report(
+          .note(
+            "\(base.path) has no \(BaseCaptions.file) to find a caption by: the embedding starts from "
+              + "the sentence"))
+        return nil
+      }
       run.report(.note("looking for the photograph's caption"))
       let found = try finder.caption(near: settings.prompt) {
         if run.shouldStop() { throw run.stopped("before the first step") }
