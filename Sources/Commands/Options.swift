@@ -150,6 +150,7 @@ extension FrozenPrecision: ExpressibleByArgument {}
 extension SamplingStart: ExpressibleByArgument {}
 extension SamplingMethod: ExpressibleByArgument {}
 extension GuidanceCourse: ExpressibleByArgument {}
+extension Details: ExpressibleByArgument {}
 
 extension PictureSize: ExpressibleByArgument {
   /// "512" for a square, or "512x384".

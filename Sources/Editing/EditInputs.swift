@@ -126,6 +126,7 @@ struct EditInputs {
       guidanceScale: generate.guidanceScale(on: place.value),
       guidanceCourse: generate.guidesFromPhotograph ? .fromPhotograph : nil,
       start: generate.method == .imagic ? generate.start : nil,
+      details: generate.restoresDetails ? .photograph : nil,
       resample: isResampled ? generate.resample : nil,
       resampleJump: isResampled ? generate.resampleJump : nil,
       mask: mask,

@@ -37,7 +37,9 @@ struct EditMaker {
     settings = inputs.settings.generate
     base = inputs.base
     // The photograph's latent first: the autoencoder's memory is given back before the denoiser takes its own.
-    let needsLatent = settings.inverts || settings.method == .sdedit || settings.mask != nil
+    let needsLatent =
+      settings.inverts || settings.method == .sdedit || settings.mask != nil
+      || settings.restoresDetails
     latent = try needsLatent ? base.latent(of: inputs.photograph) : nil
     size = PictureSize(of: inputs.photograph)
     shape = try base.latentShape(of: inputs.photograph)
@@ -147,6 +149,12 @@ struct EditMaker {
     return inversion.isEmpty
       ? KnownPart(latent, mask: mask, seed: seed)
       : KnownPart(latent, mask: mask, inversion: inversion)
+  }
+
+  /// What the photograph's latent has lost of it; nil where the edits don't get it back.
+  func details(by autoencoder: AutoencoderKL, of photograph: Picture) -> PhotographDetails? {
+    guard settings.restoresDetails, let latent else { return nil }
+    return PhotographDetails(of: photograph, latent: latent, autoencoder: autoencoder)
   }
 
   /// Takes three steps of the sampler, to tell how long one takes, and gives a latent.

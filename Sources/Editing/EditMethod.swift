@@ -42,6 +42,9 @@ extension GenerateSettings {
   /// Whether the guidance leads away from the photograph's own embedding.
   var guidesFromPhotograph: Bool { method == .imagic && guidanceCourse == .fromPhotograph }
 
+  /// Whether edits get the photograph's details back; a sample of the sentence has none of it.
+  var restoresDetails: Bool { method != .sample && details == .photograph }
+
   /// The guidance scale at a place on the axis.
   func guidanceScale(on axis: Double?) -> Double {
     switch method {

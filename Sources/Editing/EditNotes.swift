@@ -41,6 +41,8 @@ struct EditNotes: Codable, Equatable {
   var guidanceCourse: GuidanceCourse?
   /// Nil for all but Imagic.
   var start: SamplingStart?
+  /// Nil for the model's.
+  var details: Details?
   /// How often each stretch of the sampling was gone through, and how many steps it has; nil for once.
   var resample: Int?
   var resampleJump: Int?
@@ -59,7 +61,7 @@ struct EditNotes: Codable, Equatable {
     case method, alpha, strength, seed, prompt, source, sampler, steps
     case guidanceScale = "guidance-scale"
     case guidanceCourse = "guidance-course"
-    case start, resample
+    case start, details, resample
     case resampleJump = "resample-jump"
     case mask, image, weights, photograph, base
   }
@@ -69,7 +71,7 @@ struct EditNotes: Codable, Equatable {
     var notes = self
     (notes.alpha, notes.strength, notes.seed, notes.sampler) = (nil, nil, nil, nil)
     (notes.steps, notes.guidanceScale, notes.guidanceCourse, notes.start) = (nil, nil, nil, nil)
-    (notes.resample, notes.resampleJump, notes.image) = (nil, nil, nil)
+    (notes.details, notes.resample, notes.resampleJump, notes.image) = (nil, nil, nil, nil)
     notes.mask?.feather = nil
     return notes
   }

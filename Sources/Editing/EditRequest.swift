@@ -36,6 +36,14 @@ public enum GuidanceCourse: String, Codable, CaseIterable, Sendable {
   case fromPhotograph = "from-photograph"
 }
 
+/// Whose the fine details are of what an edit leaves as it was.
+public enum Details: String, Codable, CaseIterable, Sendable {
+  /// What the autoencoder makes of the edit's latent, as in the paper.
+  case model
+  /// The photograph's own, where the edit has not changed it.
+  case photograph
+}
+
 /// What the fine-tuning changes.
 public enum Tuning: String, Codable, CaseIterable, Sendable {
   /// All weights of the denoiser, as in the paper.
@@ -125,6 +133,7 @@ public struct EditRequest: Equatable, Sendable {
     public var guidanceScale: Double?
     public var guidanceCourse: GuidanceCourse?
     public var start: SamplingStart?
+    public var details: Details?
     /// How often each stretch of the sampling is gone through.
     public var resample: Int?
     public var resampleJump: Int?
@@ -135,8 +144,8 @@ public struct EditRequest: Equatable, Sendable {
       method: EditMethod? = nil, alphas: [Double]? = nil, strengths: [Double]? = nil,
       guidanceScales: [Double]? = nil, source: String? = nil, seeds: [UInt64]? = nil,
       sampler: SamplingMethod? = nil, steps: Int? = nil, guidanceScale: Double? = nil,
-      guidanceCourse: GuidanceCourse? = nil, start: SamplingStart? = nil, resample: Int? = nil,
-      resampleJump: Int? = nil, suggests: Bool? = nil
+      guidanceCourse: GuidanceCourse? = nil, start: SamplingStart? = nil, details: Details? = nil,
+      resample: Int? = nil, resampleJump: Int? = nil, suggests: Bool? = nil
     ) {
       self.method = method
       self.alphas = alphas
@@ -149,6 +158,7 @@ public struct EditRequest: Equatable, Sendable {
       self.guidanceScale = guidanceScale
       self.guidanceCourse = guidanceCourse
       self.start = start
+      self.details = details
       self.resample = resample
       self.resampleJump = resampleJump
       self.suggests = suggests
@@ -265,7 +275,7 @@ extension EditRequest {
       convolutions: try section?.truth("lora-convolutions"))
     let generateKeys = [
       "alphas", "strengths", "guidance-scales", "seeds", "sampler", "steps", "guidance-scale",
-      "guidance-course", "start", "resample", "resample-jump", "feather", "full-size",
+      "guidance-course", "start", "details", "resample", "resample-jump", "feather", "full-size",
       "mask-threshold", "mask-grow", "suggest",
     ]
     if let section = try top.section("generate", keys: ofEdit + generateKeys) {
@@ -281,6 +291,7 @@ extension EditRequest {
         guidanceScale: try section.number("guidance-scale", .guidanceScale),
         guidanceCourse: try section.choice("guidance-course"),
         start: try section.choice("start"),
+        details: try section.choice("details"),
         resample: try section.whole("resample", .resample),
         resampleJump: try section.whole("resample-jump", .samplingSteps),
         suggests: try section.truth("suggest"))

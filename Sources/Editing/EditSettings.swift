@@ -77,6 +77,7 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
   public var guidanceScale: Double
   public var guidanceCourse: GuidanceCourse
   public var start: SamplingStart
+  public var details = Details.model
   /// How often each stretch of the sampling is gone through; 1 for once (Lugmayr et al. 2022, section 4.2).
   public var resample = 1
   /// How many steps such a stretch has.
@@ -91,7 +92,7 @@ public struct GenerateSettings: Codable, Equatable, Sendable {
     case guidanceScales = "guidance-scales"
     case guidanceScale = "guidance-scale"
     case guidanceCourse = "guidance-course"
-    case start, resample
+    case start, details, resample
     case resampleJump = "resample-jump"
     case mask
     case suggests = "suggest"
@@ -134,6 +135,7 @@ extension GenerateSettings {
       guidanceScale: try values.decode(Double.self, forKey: .guidanceScale),
       guidanceCourse: try values.decode(GuidanceCourse.self, forKey: .guidanceCourse),
       start: try values.decode(SamplingStart.self, forKey: .start),
+      details: try values.decodeIfPresent(Details.self, forKey: .details) ?? .model,
       resample: try values.decodeIfPresent(Int.self, forKey: .resample) ?? 1,
       resampleJump: try values.decodeIfPresent(Int.self, forKey: .resampleJump)
         ?? Self.publishedJump,
@@ -279,6 +281,7 @@ public struct EditSettings: Codable, Equatable, Sendable {
     generate.guidanceScale = request.generate.guidanceScale ?? generate.guidanceScale
     generate.guidanceCourse = request.generate.guidanceCourse ?? generate.guidanceCourse
     generate.start = request.generate.start ?? generate.start
+    generate.details = request.generate.details ?? generate.details
     generate.resample = request.generate.resample ?? generate.resample
     generate.resampleJump = request.generate.resampleJump ?? generate.resampleJump
     generate.suggests = request.generate.suggests ?? generate.suggests

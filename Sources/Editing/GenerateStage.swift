@@ -121,6 +121,7 @@ public enum GenerateStage {
       let joiner = inputs.mask.flatMap { EditJoiner($0, picture: inputs.photograph) }
       try maker.prepare { try afterStep(of: "the photograph's inversion", made: 0) }
       let autoencoder = try inputs.base.folder.autoencoder()
+      let details = maker.details(by: autoencoder, of: inputs.photograph)
       for (index, edit) in missing.enumerated() {
         let latent = try maker.latent(of: edit) { try afterStep(of: edit.place.name, made: index) }
         guard latent.isFinite else {
@@ -129,7 +130,8 @@ public enum GenerateStage {
             "\(edit.file.path): \(edit.place.name) gave a latent that is not finite; it was not saved"
           )
         }
-        let decoded = try Picture(autoencoder.image(of: latent))
+        let image = autoencoder.image(of: latent)
+        let decoded = try Picture(details?.restored(in: image) ?? image)
         try write(joiner?.joined(decoded) ?? decoded, edit.file.notes, to: edit.file.path)
       }
     }

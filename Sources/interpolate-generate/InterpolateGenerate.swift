@@ -77,6 +77,12 @@ import Editing
   var start: SamplingStart?
 
   @Option(
+    help:
+      "Whose the fine details are of what an edit leaves as it was: the model's, or the photograph's own."
+  )
+  var details: Details?
+
+  @Option(
     help: ArgumentHelp(
       "How often each stretch of the sampling is gone through, to harmonise what a mask joins.",
       valueName: "times"))
@@ -109,7 +115,7 @@ import Editing
       method: method, alphas: alphas?.values, strengths: strengths?.values,
       guidanceScales: guidanceScales?.values, source: source, seeds: seeds?.values,
       sampler: sampler, steps: steps, guidanceScale: guidanceScale,
-      guidanceCourse: guidanceCourse, start: start, resample: resample,
+      guidanceCourse: guidanceCourse, start: start, details: details, resample: resample,
       resampleJump: resampleJump, suggests: suggest)
     overrides.masking = masking.overrides
     return overrides

@@ -23,7 +23,7 @@ import Testing
       embedding: { steps: 500, learning-rate: 0.001, until-loss: 0.05, frozen-precision: float16,
                    source: a photo of a horse }
       finetune:  { steps: 1000, learning-rate: 2e-6, batch: 4, tune: lora, rank: 16, lora-convolutions: true }
-      generate:  { method: sdedit, alphas: [0, 0.5, 1.0], strengths: [0.5], guidance-scales: [0, 2], source: a photo of a horse, seeds: [0, 2], sampler: dpm-solver++, steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion, resample: 3, resample-jump: 5, feather: 0, full-size: true, mask-threshold: 0.4, mask-grow: 2, suggest: false }
+      generate:  { method: sdedit, alphas: [0, 0.5, 1.0], strengths: [0.5], guidance-scales: [0, 2], source: a photo of a horse, seeds: [0, 2], sampler: dpm-solver++, steps: 50, guidance-scale: 3, guidance-course: rising, start: inversion, details: photograph, resample: 3, resample-jump: 5, feather: 0, full-size: true, mask-threshold: 0.4, mask-grow: 2, suggest: false }
       """, to: "horse.yaml")
     var expected = EditRequest()
     expected.image = "\(folder.path)/photos/horse.png"
@@ -42,7 +42,7 @@ import Testing
     expected.generate = .init(
       method: .sdedit, alphas: [0, 0.5, 1], strengths: [0.5], guidanceScales: [0, 2],
       source: "a photo of a horse", seeds: [0, 2], sampler: .dpmSolver, steps: 50, guidanceScale: 3,
-      guidanceCourse: .rising, start: .inversion,
+      guidanceCourse: .rising, start: .inversion, details: .photograph,
       resample: 3, resampleJump: 5, suggests: false)
     expected.masking = .init(
       mask: "\(folder.path)/masks/horse.png", feather: 0, fullSize: true, threshold: 0.4, grow: 2)

@@ -122,12 +122,12 @@ import Testing
   @Test func differencesAreSmoothed() {
     let one = Tensor(zeros: [9, 11])
     one.pointer[4 * 11 + 5] = 1
-    let smooth = MaskFinder.smoothed(one)
+    let smooth = smoothed(one, by: 1)
     #expect(abs(smooth.sum() - 1) < 1e-6)
     let (middle, beside) = (smooth.pointer[4 * 11 + 5], smooth.pointer[4 * 11 + 6])
     #expect(abs(beside / middle - Float(0.606530660)) < 1e-5)
     #expect(smooth.pointer[3 * 11 + 5] == beside && smooth.pointer[0] == 0)
-    let even = MaskFinder.smoothed(Tensor(repeating: 3, [4, 5]))
+    let even = smoothed(Tensor(repeating: 3, [4, 5]), by: 1)
     #expect(even.array.allSatisfy { abs($0 - 3) < 1e-5 })
   }
 

@@ -22,7 +22,7 @@ import Testing
     request.size = PictureSize(width: 48, height: 32)
     request.generate = .init(
       method: method, strengths: [0, 0.5, 1], guidanceScales: [0, 3], seeds: [0, 7], steps: 4,
-      guidanceScale: 2)
+      guidanceScale: 2, details: .model)
     var run = StageRun(folder: RunFolder(path: "\(folder.path)/\(name)"))
     run.request = request
     run.shouldStop = { false }
@@ -72,6 +72,25 @@ import Testing
       #expect(distances == distances.sorted() && distances[1] < distances[2], "\(distances)")
     }
     #expect(try edit("sdedit-strength-0.50-seed-0") != edit("sdedit-strength-0.50-seed-7"))
+  }
+
+  /// Where nothing has changed, the photograph comes back to the bit; a sample of the sentence has none of it.
+  @Test func editsGetThePhotographsDetailsBack() throws {
+    var run = run(.sdedit)
+    run.flags.generate.details = .photograph
+    _ = try written(by: run)
+    #expect(try edit("sdedit-strength-0.00-seed-0") == photograph())
+    let changed = try edit("sdedit-strength-1.00-seed-0")
+    // What the settings say is in the PNG, so that the model's are not taken for these.
+    run.flags.generate.details = .model
+    #expect(try written(by: run).contains("edits/sdedit-strength-1.00-seed-0.png"))
+    let plain = try edit("sdedit-strength-1.00-seed-0")
+    #expect(try changed.psnr(to: photograph()) > plain.psnr(to: photograph()))
+
+    var sample = self.run(.sample)
+    _ = try written(by: sample)
+    sample.flags.generate.details = .photograph
+    #expect(try written(by: sample) == ["contact-sheet-sample.png"])
   }
 
   @Test func anInversionWithoutGuidanceComesBackAndGuidanceLeads() throws {
