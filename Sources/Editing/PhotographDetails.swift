@@ -8,13 +8,13 @@ import Tensors
 /// The details of a photograph that its latent does not hold.
 ///
 /// An edit is decoded from a latent, so all of it is as soft as the autoencoder makes it, what it leaves alone too. But those
-/// details are known: they are what the photograph has and its own latent, decoded, has not. Where an edit looks like that
-/// decoded latent it gets them back whole. Where its colours or its light differ, but brightness goes up and down with the
-/// decoded latent's, it gets those of the brightness, as much stronger or weaker as its contrast is: both pictures are taken
-/// to be a linear map of one another around each pixel (He et al., "Guided Image Filtering", ECCV 2010, equations 4 to 6).
-/// Where it shows something else it is left as the model draws it.
+/// details are known: they are what the photograph has and its own latent, decoded, has not. Where an edit hardly differs from
+/// that decoded latent it becomes the photograph itself. Where its colours or its light differ, but brightness goes up and down
+/// with the decoded latent's, it gets the lost brightness, as much stronger or weaker as its contrast is: both pictures are
+/// taken to be a linear map of one another around each pixel (He et al., "Guided Image Filtering", ECCV 2010, equations 4 to
+/// 6). Where it shows something else it is left as the model draws it.
 struct PhotographDetails {
-  /// The difference in colour, of a range of 1, at which 1/e of the details come back by it.
+  /// The difference in colour, of a range of 1, at which an edit goes 1/e of the way to the photograph.
   static let tolerance: Float = 0.1
   /// Over what the squared differences are averaged: a Gaussian's standard deviation, in pixels.
   static let colourReach: Float = 2
@@ -25,10 +25,12 @@ struct PhotographDetails {
   /// How much stronger details get at most.
   static let strongest: Float = 1.5
 
-  /// The photograph's latent, decoded: `[1, height, width, 3]`, -1 to 1.
+  /// `[1, height, width, 3]`, -1 to 1.
+  private let photograph: Tensor
+  /// Its latent, decoded, in the same form.
   private let decoded: Tensor
-  /// What that lacks of the photograph, in the same form.
-  private let lost: Tensor
+  /// The brightness that this lacks of the photograph, `[height, width]`.
+  private let lostBrightness: Tensor
   private let structure: Structure
 
   /// - Parameters:
@@ -41,8 +43,9 @@ struct PhotographDetails {
   /// - Precondition: both are `[1, height, width, 3]`.
   init(of photograph: Tensor, decoded: Tensor) {
     precondition(photograph.shape == decoded.shape, "\(photograph.shape) and \(decoded.shape)")
+    self.photograph = photograph
     self.decoded = decoded
-    lost = photograph - decoded
+    lostBrightness = brightness(of: photograph - decoded)
     structure = Structure(of: decoded)
   }
 
@@ -52,7 +55,6 @@ struct PhotographDetails {
     let alike = alike(edit)
     let own = Structure(of: edit)
     let together = smoothed(own.brightness * structure.brightness, by: Self.structureReach)
-    let lostBrightness = brightness(of: lost)
     let result = Tensor(uninitialized: edit.shape)
     for pixel in 0..<alike.count {
       let same = alike.pointer[pixel]
@@ -67,10 +69,11 @@ struct PhotographDetails {
       // Twice as bright of a range of 1 is what a range from -1 to 1 has.
       let more = max(slope * explained - same, 0) * 2 * lostBrightness.pointer[pixel]
       for index in pixel * 3..<pixel * 3 + 3 {
-        result.pointer[index] = edit.pointer[index] + same * lost.pointer[index] + more
+        let drawn = edit.pointer[index]
+        result.pointer[index] = drawn + same * (photograph.pointer[index] - drawn) + more
       }
     }
-    return withExtendedLifetime((edit, lost)) { result }
+    return withExtendedLifetime((edit, photograph, lostBrightness)) { result }
   }
 
   /// How much each pixel of an edit has the colours of the decoded latent, `[height, width]`, 0 to 1.

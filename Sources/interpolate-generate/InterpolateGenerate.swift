@@ -78,7 +78,7 @@ import Editing
 
   @Option(
     help:
-      "Whose the fine details are of what an edit leaves as it was: the model's, or the photograph's own."
+      "Whose the details are of what an edit leaves as it was: the model's, or the photograph's own."
   )
   var details: Details?
 

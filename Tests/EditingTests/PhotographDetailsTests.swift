@@ -45,6 +45,13 @@ import Testing
     #expect(ofFlat.restored(in: flat).largestDifference(to: flat + lost) < 1e-6)
   }
 
+  /// What a sampling drifts by goes too.
+  @Test func whatHasHardlyChangedIsNearlyThePhotograph() {
+    let drift = 0.06 * Philox(seed: 3, stream: .selection).normal(Self.shape)
+    let apart = details.restored(in: decoded + drift) - (decoded + lost)
+    #expect((apart * apart).mean < 0.05 * (drift * drift).mean)
+  }
+
   /// In another colour, with half the contrast, it gets half of the brightness's details, and none of the colours'.
   @Test func whatIsRecolouredKeepsTheDetailsOfItsBrightness() {
     let colour: [Float] = [-0.9, 0.6, 0.9]
