@@ -39,8 +39,15 @@ extension GenerateSettings {
   /// seeds would give the same picture.
   var noiseSeeds: [UInt64?] { inverts && sampler != .ddpm && resample == 1 ? [nil] : seeds }
 
-  /// Whether the guidance leads away from the photograph's own embedding.
-  var guidesFromPhotograph: Bool { method == .imagic && guidanceCourse == .fromPhotograph }
+  /// Whether the guidance leads away from the photograph's own embedding: of Imagic by its course, of DDIM inversion with a
+  /// caption always, so that a scale of 0 gives the photograph back.
+  var guidesFromPhotograph: Bool {
+    switch method {
+    case .imagic: guidanceCourse == .fromPhotograph
+    case .ddimInversion: source != nil
+    case .sdedit, .sample: false
+    }
+  }
 
   /// Whether edits get the photograph's details back; a sample of the sentence has none of it.
   var restoresDetails: Bool { method != .sample && details == .photograph }

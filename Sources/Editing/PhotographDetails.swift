@@ -8,11 +8,12 @@ import Tensors
 /// The details of a photograph that its latent does not hold.
 ///
 /// An edit is decoded from a latent, so all of it is as soft as the autoencoder makes it, what it leaves alone too. But those
-/// details are known: they are what the photograph has and its own latent, decoded, has not. Where an edit hardly differs from
-/// that decoded latent it becomes the photograph itself. Where its colours or its light differ, but brightness goes up and down
-/// with the decoded latent's, it gets the lost brightness, as much stronger or weaker as its contrast is: both pictures are
-/// taken to be a linear map of one another around each pixel (He et al., "Guided Image Filtering", ECCV 2010, equations 4 to
-/// 6). Where it shows something else it is left as the model draws it.
+/// details are known: they are what the photograph has and its own latent, decoded, has not. Where the brightness of an edit goes
+/// up and down with that of the decoded latent, both show the same: around each pixel, the one is taken to be a linear map of
+/// the other (He et al., "Guided Image Filtering", ECCV 2010, equations 4 to 6), and how well that explains it is how much they
+/// do. There an edit becomes the photograph itself where its colours have hardly changed either, and where they or the light
+/// have, it gets the lost brightness, as much stronger or weaker as its contrast is. Where it shows something else it is left
+/// as the model draws it.
 struct PhotographDetails {
   /// The difference in colour, of a range of 1, at which an edit goes 1/e of the way to the photograph.
   static let tolerance: Float = 0.1
@@ -21,7 +22,7 @@ struct PhotographDetails {
   /// Over what brightnesses are compared, in the same way.
   static let structureReach: Float = 3
   /// The variance of the brightness, of a range of 1, that is too small to compare.
-  static let flatness: Float = 2e-4
+  static let flatness: Float = 1e-4
   /// How much stronger details get at most.
   static let strongest: Float = 1.5
 
@@ -67,10 +68,11 @@ struct PhotographDetails {
       let slope = min(max(covariance / variance, 0), Self.strongest)
       let explained = slope > 0 ? min(covariance * covariance / (variance * ownVariance), 1) : 0
       // Twice as bright of a range of 1 is what a range from -1 to 1 has.
-      let more = max(slope * explained - same, 0) * 2 * lostBrightness.pointer[pixel]
+      let kept = same * explained
+      let more = max(slope * explained - kept, 0) * 2 * lostBrightness.pointer[pixel]
       for index in pixel * 3..<pixel * 3 + 3 {
         let drawn = edit.pointer[index]
-        result.pointer[index] = drawn + same * (photograph.pointer[index] - drawn) + more
+        result.pointer[index] = drawn + kept * (photograph.pointer[index] - drawn) + more
       }
     }
     return withExtendedLifetime((edit, photograph, lostBrightness)) { result }

@@ -113,6 +113,7 @@ import Testing
     captioned.flags.generate.source = "a photo of a cow on grass"
     #expect(try written(by: captioned).count == 3)
     #expect(try edit("ddim-inversion-guidance-3.00") != led)
+    #expect(try edit("ddim-inversion-guidance-0.00").psnr(to: reconstruction) > 20)
   }
 
   @Test func aSampleIsOfTheSentenceAndSeedAlone() throws {

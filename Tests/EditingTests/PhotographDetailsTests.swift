@@ -61,6 +61,20 @@ import Testing
     #expect(all > 1e-4 && apart < 0.01 * all, "\(all) \(apart)")
   }
 
+  /// In the dark, where all colours are alike, a thing that has gone leaves nothing behind.
+  @Test func whatHasGoneInTheDarkIsGone() {
+    let flat = Tensor(repeating: -0.7, Self.shape)
+    let thing = Tensor(
+      (0..<decoded.count).map { index in
+        let (x, y) = (index / 3 % Self.side, index / 3 / Self.side)
+        return max(abs(x - 16), abs(y - 16)) < 8 ? -0.6 : -0.7
+      }, Self.shape)
+    let edges = 0.5 * (thing - flat)
+    let restored = PhotographDetails(of: thing + edges, decoded: thing).restored(in: flat)
+    let (left, whole) = (restored - flat, thing - flat)
+    #expect((left * left).mean < 0.05 * (whole * whole).mean)
+  }
+
   /// Turned upside down, or of another form, it gets nothing.
   @Test func whatShowsSomethingElseIsTheModels() {
     let inverted = Tensor(
