@@ -130,7 +130,7 @@ struct BaseForm {
     [
       "embedding": ["steps": 150, "learning-rate": 0.01, "batch": 4, "source": "auto"]
         as [String: Any],
-      "finetune": ["steps": 200, "learning-rate": 0.0001, "batch": 4],
+      "finetune": ["steps": 100, "learning-rate": 0.0001, "batch": 4],
       "generate": [
         "alphas": [0, 0.4, 0.6, 0.8, 1, 1.2, 1.5], "steps": 25, "guidance-scale": 1.5,
         "guidance-course": "from-photograph", "start": "inversion", "details": "photograph",
