@@ -67,15 +67,15 @@ struct PhotographDetails {
       let ownVariance = own.variance.pointer[pixel] + Self.flatness
       let slope = min(max(covariance / variance, 0), Self.strongest)
       let explained = slope > 0 ? min(covariance * covariance / (variance * ownVariance), 1) : 0
-      // Twice as bright of a range of 1 is what a range from -1 to 1 has.
       let kept = same * explained
+      // Doubled, as the pictures' range is from -1 to 1.
       let more = max(slope * explained - kept, 0) * 2 * lostBrightness.pointer[pixel]
       for index in pixel * 3..<pixel * 3 + 3 {
         let drawn = edit.pointer[index]
         result.pointer[index] = drawn + kept * (photograph.pointer[index] - drawn) + more
       }
     }
-    return withExtendedLifetime((edit, photograph, lostBrightness)) { result }
+    return withExtendedLifetime((edit, self, alike, own, together)) { result }
   }
 
   /// How much each pixel of an edit has the colours of the decoded latent, `[height, width]`, 0 to 1.
@@ -90,7 +90,7 @@ struct PhotographDetails {
     for pixel in 0..<apart.count {
       apart.pointer[pixel] = exp(-apart.pointer[pixel] / (Self.tolerance * Self.tolerance))
     }
-    return apart
+    return withExtendedLifetime((edit, decoded)) { apart }
   }
 }
 
