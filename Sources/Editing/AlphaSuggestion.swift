@@ -1,7 +1,7 @@
 // Which alpha to look at first, from what can be seen without knowing the truth.
 
 /// The alpha at which an edit has set in: the lowest at which the base, as it was before it was tuned, finds that the sentence
-/// describes the edit better than the photograph's own embedding or caption does, by half as much as it does worse for what
+/// describes the edit better than the photograph's own embedding or caption does, by a tenth of what it does worse for what
 /// comes back of the photograph.
 public struct AlphaSuggestion: Codable, Equatable, Sendable {
   /// What was measured of the edits of one alpha, the mean over seeds.
@@ -27,7 +27,7 @@ public struct AlphaSuggestion: Codable, Equatable, Sendable {
   /// picture changes.
   private static let leastLikeness = 0.6
   /// By what share of the sentence's deficit at the lowest alpha it is to be ahead.
-  private static let lead = 0.5
+  private static let lead = 0.1
 
   public var alpha: Double
   /// Whether the sentence describes no edit better than the photograph's embedding does. The suggested alpha is then the

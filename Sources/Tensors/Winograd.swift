@@ -23,8 +23,12 @@ package enum Winograd {
   /// How far apart the elements of blocks of `count` floats are put. A transform touches all 36 at once, and at a
   /// multiple of 4 KiB from one another they would fight for the same places of the first-level cache.
   static func spread(_ count: Int) -> Int { count + 16 }
-  /// How many tiles a task transforms and multiplies at once.
-  private static let tilesPerChunk = 64
+  /// The most tiles that a task transforms and multiplies at once.
+  private static let mostTilesPerChunk = 64
+  /// The fewest, where more tasks are wanted: each packs the weights anew.
+  private static let leastTilesPerChunk = 16
+  /// How many tasks a convolution is cut into at least, if it has tiles enough.
+  private static let leastTasks = 4
   /// How many channels ahead of the one that is transformed weights are asked for.
   private static let prefetchDistance = 8
   /// How many channels of the sum are taken at once: their transformed weights stay in the second-level cache.
@@ -345,11 +349,15 @@ package enum Winograd {
     let outputs = rotated ? w.shape[2] : w.shape[3]
     let result = Tensor(uninitialized: [x.shape[0], x.shape[1], x.shape[2], outputs])
 
+    let strips = (outputs + MatrixProduct.stripWidth - 1) / MatrixProduct.stripWidth
+    // Few output channels make few tasks by themselves: a convolution of one strip would run on one thread alone.
+    let wanted = (leastTasks + strips - 1) / strips
+    let each = ((tiling.count + wanted - 1) / wanted + 7) / 8 * 8
+    let tilesPerChunk = min(mostTilesPerChunk, max(leastTilesPerChunk, each))
     let chunks = (tiling.count + tilesPerChunk - 1) / tilesPerChunk
     func tiles(_ chunk: Int) -> Range<Int> {
       (chunk * tilesPerChunk)..<min(tiling.count, (chunk + 1) * tilesPerChunk)
     }
-    let strips = (outputs + MatrixProduct.stripWidth - 1) / MatrixProduct.stripWidth
     let groups = max(1, min(strips, (8 + chunks - 1) / chunks))
     let stripsEach = (strips + groups - 1) / groups
 

@@ -15,13 +15,13 @@ import Testing
   @Test func theEditSetsInWhereTheSentenceDescribesItBetter() throws {
     let suggestion = try #require(
       AlphaSuggestion(
-        measures([0, 0.4, 0.6, 0.8, 1], sentence: [-0.4, -0.3, 0.05, 0.2, 0.3])))
+        measures([0, 0.4, 0.6, 0.8, 1], sentence: [-0.4, -0.3, 0.03, 0.05, 0.3])))
     #expect(suggestion.alpha == 0.8 && !suggestion.isWeak && !suggestion.isWhole)
     #expect(suggestion.warnings.isEmpty)
-    // It is ahead, but nowhere by half of what it was behind.
+    // It is ahead, but nowhere by a tenth of what it was behind.
     let little = try #require(
       AlphaSuggestion(
-        measures([0, 0.4, 0.6, 0.8, 1], sentence: [-0.4, -0.3, -0.05, 0.1, 0.02])))
+        measures([0, 0.4, 0.6, 0.8, 1], sentence: [-0.4, -0.3, -0.05, 0.03, 0.02])))
     #expect(little.alpha == 0.8 && !little.isWeak)
   }
 
