@@ -48,7 +48,12 @@ public func linear(_ x: Variable, _ weights: Weights, bias: Variable? = nil) -> 
       x.receive(matrixProduct(gradient, kept.value, transposingRight: true).reshaped(shape))
     }
     if let weights, let input {
-      weights.receive(matrixProduct(input(), gradient, transposingLeft: true))
+      if let taker = weights.takerOfOnlyShare {
+        transposedMatrixProduct(input(), gradient, inParts: taker)
+        weights.finishUse()
+      } else {
+        weights.receive(matrixProduct(input(), gradient, transposingLeft: true))
+      }
     }
     bias?.receive(gradient.sumOfRows())
   }
@@ -72,7 +77,12 @@ public func convolve(
       x.receive(convolutionInputGradient(gradient, kept.value, inputShape: shape, geometry))
     }
     if let weights, let input {
-      weights.receive(convolutionWeightGradient(input(), gradient, geometry))
+      if let taker = weights.takerOfOnlyShare {
+        convolutionWeightGradient(input(), gradient, geometry, inParts: taker)
+        weights.finishUse()
+      } else {
+        weights.receive(convolutionWeightGradient(input(), gradient, geometry))
+      }
     }
     bias?.receive(gradient.sumOfRows())
   }

@@ -11,6 +11,9 @@ public final class GradientSlot {
   /// Called when the last operation that reads the value has sent its gradient. Parameters of an optimiser that steps
   /// during the backward are updated here, and their gradient is dropped at once.
   public var whenComplete: ((Tensor) -> Void)?
+  /// Makes what takes the gradient in parts while an operation computes it, so that it is never held whole. Used in the
+  /// place of ``whenComplete`` where one operation alone reads the value, and can give its share in parts.
+  public var partTaker: (() -> PartTaker)?
 
   public init() {}
 
@@ -26,6 +29,12 @@ public final class GradientSlot {
       gradient = share
     }
     finishUse()
+  }
+
+  /// What takes an operation's share in parts; nil where the share has to be received whole. After the last part the
+  /// operation calls ``finishUse()``.
+  var takerOfOnlyShare: PartTaker? {
+    pendingUses == 1 && gradient == nil ? partTaker?() : nil
   }
 
   /// An operation that reads the value has sent its share, or has none to send.

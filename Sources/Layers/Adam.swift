@@ -40,22 +40,38 @@ public final class Adam {
   /// Changes `value` in place by its gradient.
   /// - Precondition: a step has begun.
   public func update(_ name: String, _ value: Tensor, gradient: Tensor) {
+    let state = moments(of: name, value)
+    AdamStep(learningRate: learningRate, step: step).apply(
+      to: value, gradient: gradient, mean: state.mean, variance: state.variance)
+  }
+
+  /// What changes `value` in place by the parts of its gradient.
+  /// - Precondition: a step has begun.
+  public func taker(_ name: String, _ value: Tensor) -> PartTaker {
+    let state = moments(of: name, value)
+    return AdamStep(learningRate: learningRate, step: step).taker(
+      changing: value, mean: state.mean, variance: state.variance)
+  }
+
+  private func moments(of name: String, _ value: Tensor) -> Moments {
     precondition(step > 0, "an update before the first step")
     let state =
       moments[name]
       ?? Moments(mean: Tensor(zeros: value.shape), variance: Tensor(zeros: value.shape))
     moments[name] = state
-    AdamStep(learningRate: learningRate, step: step).apply(
-      to: value, gradient: gradient, mean: state.mean, variance: state.variance)
+    return state
   }
 
-  /// Makes each of the parameters trainable, and changes it during the backward, as soon as its gradient is complete:
-  /// no two gradients need to be held at once.
+  /// Makes each of the parameters trainable, and changes it during the backward: by the parts of its gradient while they are
+  /// made, which so never come to memory, or else as soon as it is complete, so that no two gradients are held at once.
   public func attach(to parameters: [Parameter]) {
     for parameter in parameters {
       parameter.isTrainable = true
       parameter.whenGradientIsComplete = { [unowned self, unowned parameter] gradient in
         update(parameter.name, parameter.value, gradient: gradient)
+      }
+      parameter.gradientTaker = { [unowned self, unowned parameter] in
+        taker(parameter.name, parameter.value)
       }
     }
   }

@@ -43,7 +43,7 @@ public final class Parameter {
   /// Whether a gradient by this parameter is wanted.
   public var isTrainable = false {
     didSet {
-      if !isTrainable { slot.whenComplete = nil }
+      if !isTrainable { (slot.whenComplete, slot.partTaker) = (nil, nil) }
       if isTrainable, case .half = held { preconditionFailure("\(name) is of half precision") }
     }
   }
@@ -82,6 +82,13 @@ public final class Parameter {
   public var whenGradientIsComplete: ((Tensor) -> Void)? {
     get { slot.whenComplete }
     set { slot.whenComplete = newValue }
+  }
+
+  /// Makes what takes the gradient in parts during the backward, in the layout of memory, where that can be; elsewhere
+  /// ``whenGradientIsComplete`` takes it.
+  public var gradientTaker: (() -> PartTaker)? {
+    get { slot.partTaker }
+    set { slot.partTaker = newValue }
   }
 
   public func clearGradient() { slot.clear() }

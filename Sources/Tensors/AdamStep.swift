@@ -1,5 +1,6 @@
 // One step of Adam over one tensor, in one pass over its memory.
 
+import CProcessor
 import Glibc
 
 /// The numbers of a step of Adam.
@@ -32,24 +33,72 @@ public struct AdamStep: Sendable {
     precondition(
       [gradient, mean, variance].allSatisfy { $0.count == values.count },
       "a step of a tensor \(values.shape) with \(gradient.shape), \(mean.shape), \(variance.shape)")
-    let correction1 = 1 - pow(beta1, Double(step))
-    let correction2 = 1 - pow(beta2, Double(step))
-    let rate = Vector(repeating: Float(Double(learningRate) / correction1))
-    let inverseRoot = Vector(repeating: Float(1 / correction2.squareRoot()))
-    let decay = Vector(repeating: 1 - learningRate * weightDecay)
-    let (keep1, take1) = (Vector(repeating: Float(beta1)), Vector(repeating: Float(1 - beta1)))
-    let (keep2, take2) = (Vector(repeating: Float(beta2)), Vector(repeating: Float(1 - beta2)))
-    let tiny = Vector(repeating: epsilon)
+    let update = Update(self)
     let (p, g, m, v) = (values.pointer, gradient.pointer, mean.pointer, variance.pointer)
     Parallel.forEachRange(of: values.count, grain: elementGrain) { range in
-      forEachVector(range) { i, n in
-        let slope = read(g + i, n)
-        let first = keep1 * read(m + i, n) + take1 * slope
-        let second = keep2 * read(v + i, n) + take2 * slope * slope
-        write(first, m + i, n)
-        write(second, v + i, n)
+      let first = range.lowerBound
+      update(p + first, gradient: g + first, mean: m + first, variance: v + first, range.count)
+    }
+  }
+
+  /// What changes `values`, `mean` and `variance` in place as ``apply(to:gradient:mean:variance:)`` does, but by parts of the
+  /// gradient. A kernel that makes a gradient gives it the parts while they are in a cache.
+  public func taker(changing values: Tensor, mean: Tensor, variance: Tensor) -> PartTaker {
+    precondition(
+      mean.count == values.count && variance.count == values.count,
+      "a step of a tensor \(values.shape) with \(mean.shape), \(variance.shape)")
+    let update = Update(self)
+    return { part in
+      for row in 0..<part.rows {
+        let place = part.offset &+ row &* part.stride
+        let (p, m, v) = (values.pointer + place, mean.pointer + place, variance.pointer + place)
+        // The rows are too short, and too far apart, for the processor to foresee.
+        let ahead = Self.rowsAhead &* part.stride
+        for column in stride(from: 0, to: part.columns, by: 16) {
+          processor_prefetch(p + (ahead &+ column))
+          processor_prefetch(m + (ahead &+ column))
+          processor_prefetch(v + (ahead &+ column))
+        }
+        update(
+          p, gradient: part.values + row &* part.valueStride, mean: m, variance: v, part.columns)
+      }
+    }
+  }
+
+  /// How many rows of a part ahead of the one that is changed memory is asked for.
+  private static let rowsAhead = 4
+
+  /// What a step does to each element, with its numbers made ready.
+  private struct Update {
+    private let (rate, inverseRoot, decay, tiny): (Vector, Vector, Vector, Vector)
+    private let (keep1, take1, keep2, take2): (Vector, Vector, Vector, Vector)
+
+    init(_ step: AdamStep) {
+      let correction1 = 1 - pow(step.beta1, Double(step.step))
+      let correction2 = 1 - pow(step.beta2, Double(step.step))
+      rate = Vector(repeating: Float(Double(step.learningRate) / correction1))
+      inverseRoot = Vector(repeating: Float(1 / correction2.squareRoot()))
+      decay = Vector(repeating: 1 - step.learningRate * step.weightDecay)
+      tiny = Vector(repeating: step.epsilon)
+      keep1 = Vector(repeating: Float(step.beta1))
+      take1 = Vector(repeating: Float(1 - step.beta1))
+      keep2 = Vector(repeating: Float(step.beta2))
+      take2 = Vector(repeating: Float(1 - step.beta2))
+    }
+
+    @inline(__always)
+    func callAsFunction(
+      _ values: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
+      mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>, _ count: Int
+    ) {
+      forEachVector(0..<count) { i, n in
+        let slope = read(gradient + i, n)
+        let first = keep1 * read(mean + i, n) + take1 * slope
+        let second = keep2 * read(variance + i, n) + take2 * slope * slope
+        write(first, mean + i, n)
+        write(second, variance + i, n)
         let step = first / (second.squareRoot() * inverseRoot + tiny)
-        write(read(p + i, n) * decay - rate * step, p + i, n)
+        write(read(values + i, n) * decay - rate * step, values + i, n)
       }
     }
   }

@@ -202,37 +202,74 @@ public func convolutionInputGradient(
 public func convolutionWeightGradient(
   _ x: Tensor, _ gradient: Tensor, _ geometry: ConvolutionGeometry
 ) -> Tensor {
-  let (batch, inputs, outputs) = (x.shape[0], x.shape[3], gradient.shape[3])
-  let (kernel, frame) = (geometry.kernel, geometry.paddingBefore)
-  let result = Tensor(uninitialized: [kernel, kernel, inputs, outputs])
+  let (inputs, outputs) = (x.shape[3], gradient.shape[3])
+  let kernel = geometry.kernel
   if geometry.isPointwise {
     return matrixProduct(x, gradient, transposingLeft: true)
       .reshaped([1, 1, inputs, outputs])
   }
-  if Winograd.suits(
-    batch: batch, height: x.shape[1], width: x.shape[2], inputs: inputs, outputs: outputs, geometry,
-    leastTiles: 16)
-  {
-    return Winograd.weightGradient(x, gradient)
+  if suitsWinograd(x, gradient, geometry) { return Winograd.weightGradient(x, gradient) }
+  let result = Tensor(uninitialized: [kernel, kernel, inputs, outputs])
+  forEachTapRow(x, gradient, geometry) { tap, left in
+    MatrixProduct.run(
+      rows: kernel * inputs, columns: outputs,
+      pieces: [Piece(left: 0, right: 0, length: gradient.shape.rows)], left: left,
+      right: RightOperand(base: gradient.pointer, layout: .rows, stride: outputs),
+      into: ProductTarget(
+        base: result.pointer + tap * kernel * inputs * outputs, offsets: .strided(outputs)))
   }
+  return result
+}
+
+/// The gradient of ``convolution(_:_:bias:_:)`` by its weights, given away in parts.
+///
+/// - Parameters:
+///   - x: the input, `[batch, height, width, input channels]`.
+///   - gradient: of the result.
+///   - taker: gets the parts of `[kernel, kernel, input channels, output channels]`, each element once.
+public func convolutionWeightGradient(
+  _ x: Tensor, _ gradient: Tensor, _ geometry: ConvolutionGeometry, inParts taker: PartTaker
+) {
+  let (inputs, outputs) = (x.shape[3], gradient.shape[3])
+  let kernel = geometry.kernel
+  if geometry.isPointwise { return transposedMatrixProduct(x, gradient, inParts: taker) }
+  if suitsWinograd(x, gradient, geometry) {
+    return Winograd.weightGradient(x, gradient, inParts: taker)
+  }
+  forEachTapRow(x, gradient, geometry) { tap, left in
+    MatrixProduct.runInParts(
+      rows: kernel * inputs, columns: outputs, inner: gradient.shape.rows, left: left,
+      right: RightOperand(base: gradient.pointer, layout: .rows, stride: outputs),
+      offset: tap * kernel * inputs * outputs, taker)
+  }
+}
+
+/// Whether the gradient by the weights is Winograd's.
+private func suitsWinograd(_ x: Tensor, _ gradient: Tensor, _ geometry: ConvolutionGeometry) -> Bool
+{
+  Winograd.suits(
+    batch: x.shape[0], height: x.shape[1], width: x.shape[2], inputs: x.shape[3],
+    outputs: gradient.shape[3], geometry, leastTiles: 16)
+}
+
+/// Calls `body` for each row of a kernel's taps with what its pixels meet in the input, `[kernel * inputs, pixels]`.
+private func forEachTapRow(
+  _ x: Tensor, _ gradient: Tensor, _ geometry: ConvolutionGeometry,
+  _ body: (_ tap: Int, LeftOperand) -> Void
+) {
+  let (frame, inputs) = (geometry.paddingBefore, x.shape[3])
   let source = padded(
     x, before: (frame, frame), after: (geometry.paddingAfter, geometry.paddingAfter))
   let (tall, wide) = (source.shape[1], source.shape[2])
-  let (rows, columns) = (gradient.shape[1], gradient.shape[2])
   withPixelOffsets(
-    batch: batch, rows: rows, columns: columns, step: geometry.stride, tall: tall, wide: wide,
-    channels: inputs
+    batch: x.shape[0], rows: gradient.shape[1], columns: gradient.shape[2], step: geometry.stride,
+    tall: tall, wide: wide, channels: inputs
   ) { offsets in
-    for tap in 0..<kernel {
-      MatrixProduct.run(
-        rows: kernel * inputs, columns: outputs,
-        pieces: [Piece(left: 0, right: 0, length: batch * rows * columns)],
-        left: LeftOperand(
-          base: source.pointer + tap * wide * inputs, layout: .columns, offsets: .listed(offsets)),
-        right: RightOperand(base: gradient.pointer, layout: .rows, stride: outputs),
-        into: ProductTarget(
-          base: result.pointer + tap * kernel * inputs * outputs, offsets: .strided(outputs)))
+    for tap in 0..<geometry.kernel {
+      body(
+        tap,
+        LeftOperand(
+          base: source.pointer + tap * wide * inputs, layout: .columns, offsets: .listed(offsets)))
     }
   }
-  return result
 }

@@ -232,6 +232,58 @@ enum MatrixProduct {
     }
   }
 
+  /// The product with a left operand of columns, given away part by part while each is in a cache: the whole is never
+  /// stored. The sums are those of ``run(rows:columns:pieces:left:right:into:)``, added up in the same order.
+  ///
+  /// - Parameters:
+  ///   - offset: where the product begins in the tensor whose parts are given; its rows are `columns` apart.
+  static func runInParts(
+    rows: Int, columns: Int, inner: Int, left: LeftOperand, right: RightOperand, offset: Int = 0,
+    _ taker: PartTaker
+  ) {
+    precondition(left.layout == .columns && inner > 0)
+    guard rows > 0, columns > 0 else { return }
+    let plan = InnerPlan(
+      [Piece(left: 0, right: 0, length: inner)],
+      rightStride: right.layout == .rows ? right.stride : 1)
+    let width = max(1, 192 / stripWidth) * stripWidth
+    let columnChunks = (columns + width - 1) / width
+    let rowChunks = (rows + rowBlock - 1) / rowBlock
+    let packed = StoragePool.shared.storage(count: plan.inner * columnChunks * width)
+    func range(ofColumns chunk: Int) -> Range<Int> {
+      (chunk * width)..<min(columns, (chunk + 1) * width)
+    }
+    func place(_ chunk: Int, _ block: InnerPlan.Block) -> UnsafeMutablePointer<Float> {
+      packed.pointer
+        + (chunk * plan.inner * width + block.start * padded(range(ofColumns: chunk).count))
+    }
+    Parallel.forEach(columnChunks * plan.blocks.count) { task in
+      let (chunk, block) = (task / plan.blocks.count, plan.blocks[task % plan.blocks.count])
+      pack(
+        right, plan.pieces(of: block), columns: range(ofColumns: chunk), into: place(chunk, block))
+    }
+    Parallel.forEach(rowChunks * columnChunks) { task in
+      let (rowChunk, chunk) = (task / columnChunks, task % columnChunks)
+      let here = range(ofColumns: chunk)
+      let some = (rowChunk * rowBlock)..<min(rows, (rowChunk + 1) * rowBlock)
+      let values = StoragePool.shared.storage(count: some.count * width)
+      let target = ProductTarget(
+        base: values.pointer - (some.lowerBound * width + here.lowerBound),
+        offsets: .strided(width))
+      for block in plan.blocks {
+        multiply(
+          left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: some,
+          packed: place(chunk, block), columns: here, into: target.part(block, of: plan))
+      }
+      withExtendedLifetime(values) {
+        taker(
+          TensorPart(
+            offset: offset + some.lowerBound * columns + here.lowerBound, stride: columns,
+            rows: some.count, columns: here.count, values: values.pointer, valueStride: width))
+      }
+    }
+  }
+
   @inline(__always)
   static func padded(_ columns: Int) -> Int { (columns + 15) / 16 * 16 }
 
@@ -877,6 +929,38 @@ public func matrixProduct(
       base: result.pointer, offsets: .strided(columns), accumulates: target != nil,
       bias: bias?.pointer))
   return result
+}
+
+/// A rectangle of a tensor that a kernel has just made.
+public struct TensorPart {
+  /// Where its first element stands in the tensor, and how far apart its rows begin there, in elements.
+  public var offset: Int
+  public var stride: Int
+  public var rows: Int
+  public var columns: Int
+  /// Its elements, for as long as whoever gets them takes, and how far apart its rows begin here.
+  var values: UnsafePointer<Float>
+  var valueStride: Int
+}
+
+/// Takes a tensor in parts, in any order and on any thread.
+public typealias PartTaker = (TensorPart) -> Void
+
+/// `leftᵀ * right`, given away in parts.
+///
+/// - Parameters:
+///   - left: seen as a matrix `[inner, rows]`.
+///   - right: a matrix `[inner, columns]`.
+///   - taker: gets the parts of `[rows, columns]`, each element once.
+/// - Precondition: the inner extents are equal.
+public func transposedMatrixProduct(_ left: Tensor, _ right: Tensor, inParts taker: PartTaker) {
+  let (inner, rows, columns) = (left.shape.rows, left.shape.last, right.shape.last)
+  precondition(
+    inner == right.shape.rows, "a product of \(left.shape), transposed, and \(right.shape)")
+  MatrixProduct.runInParts(
+    rows: rows, columns: columns, inner: inner,
+    left: LeftOperand(base: left.pointer, layout: .columns, offsets: .strided(rows)),
+    right: RightOperand(base: right.pointer, layout: .rows, stride: columns), taker)
 }
 
 /// A right operand packed whole, for products that use it many times. Everything here runs on the calling thread.

@@ -480,9 +480,48 @@ package enum Winograd {
   ///   - gradient: `[batch, height, width, outputs]`.
   /// - Returns: `[3, 3, inputs, outputs]`.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
+    let (inputs, outputs) = (x.shape[3], gradient.shape[3])
+    let result = Tensor(uninitialized: [3, 3, inputs, outputs])
+    weightGradient(x, gradient) { products, some, rows, columns in
+      transformWeightGradient(
+        products, some, rows: rows, columns: columns,
+        into: result.pointer + (some.lowerBound * outputs + columns.lowerBound),
+        tapStride: inputs * outputs, rowStride: outputs)
+    }
+    return result
+  }
+
+  /// The same, given away in parts.
+  static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
+    let (inputs, outputs) = (x.shape[3], gradient.shape[3])
+    weightGradient(x, gradient) { products, some, rows, columns in
+      let each = some.count * columns.count
+      let values = StoragePool.shared.storage(count: 9 * each)
+      transformWeightGradient(
+        products, some, rows: rows, columns: columns, into: values.pointer, tapStride: each,
+        rowStride: columns.count)
+      withExtendedLifetime(values) {
+        for tap in 0..<9 {
+          taker(
+            TensorPart(
+              offset: (tap * inputs + some.lowerBound) * outputs + columns.lowerBound,
+              stride: outputs, rows: some.count, columns: columns.count,
+              values: values.pointer + tap * each, valueStride: columns.count))
+        }
+      }
+    }
+  }
+
+  /// - Parameter finish: turns the 36 products of a block of rows and columns into weights, of some of its rows.
+  private static func weightGradient(
+    _ x: Tensor, _ gradient: Tensor,
+    finish: (
+      _ products: UnsafePointer<Float>, _ some: Range<Int>, _ rows: Range<Int>,
+      _ columns: Range<Int>
+    ) -> Void
+  ) {
     let tiling = Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
     let (inputs, outputs, count) = (x.shape[3], gradient.shape[3], tiling.count)
-    let result = Tensor(uninitialized: [3, 3, inputs, outputs])
     let left = StoragePool.shared.storage(count: elements * spread(count * inputs))
     let right = StoragePool.shared.storage(count: elements * spread(count * outputs))
     Parallel.forEachRange(of: count, grain: 8) { range in
@@ -529,8 +568,7 @@ package enum Winograd {
       Parallel.forEach(all) { block in
         let products = StoragePool.shared.storage(count: room)
         multiply(block, elements: 0..<elements, into: products.pointer)
-        transformWeightGradient(
-          products.pointer, rows(block), rows: rows(block), columns: columns(block), into: result)
+        finish(products.pointer, rows(block), rows(block), columns(block))
       }
     } else {
       // Few channels make few blocks, too few for the threads: their elements are shared out too.
@@ -546,29 +584,27 @@ package enum Winograd {
         let (block, group) = (task / groups, task % groups)
         let (rows, count) = (rows(block), rows(block).count)
         let first = rows.lowerBound
-        transformWeightGradient(
+        finish(
           products.pointer + block * room,
-          (first + group * count / groups)..<(first + (group + 1) * count / groups), rows: rows,
-          columns: columns(block), into: result)
+          (first + group * count / groups)..<(first + (group + 1) * count / groups), rows,
+          columns(block))
       }
     }
-    return result
   }
 
   /// Gᵀ u G of some of the rows of a block of rows and columns.
+  /// - Parameter target: where the first of these rows goes, of the first tap.
   @inline(never)
   private static func transformWeightGradient(
     _ products: UnsafePointer<Float>, _ some: Range<Int>, rows: Range<Int>, columns: Range<Int>,
-    into result: Tensor
+    into target: UnsafeMutablePointer<Float>, tapStride: Int, rowStride: Int
   ) {
-    let (inputs, outputs) = (result.shape[2], result.shape[3])
     let stride = spread(rows.count * columns.count)
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18) { buffer in
       let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       for row in some {
-        for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
-          let source =
-            products + ((row - rows.lowerBound) * columns.count + column - columns.lowerBound)
+        for column in Swift.stride(from: 0, to: columns.count, by: 16) {
+          let source = products + ((row - rows.lowerBound) * columns.count + column)
           for element in 0..<6 {
             let w = weightsAdjoint(six(source + element &* stride, 6 &* stride))
             store(w.0, scratch + element &* 16)
@@ -577,10 +613,11 @@ package enum Winograd {
           }
           for tapRow in 0..<3 {
             let w = weightsAdjoint(six(scratch + tapRow &* 96, 16))
-            let place = result.pointer + ((tapRow * 3 * inputs + row) * outputs + column)
+            let place =
+              target + (tapRow &* 3 &* tapStride &+ (row &- some.lowerBound) &* rowStride &+ column)
             store(w.0, place)
-            store(w.1, place + inputs &* outputs)
-            store(w.2, place + 2 &* inputs &* outputs)
+            store(w.1, place + tapStride)
+            store(w.2, place + 2 &* tapStride)
           }
         }
       }

@@ -65,8 +65,9 @@ import Testing
     backward()
     #expect(taken == [[2, 2, 2, 2]])
     #expect(parameter.gradient == nil)
+    parameter.gradientTaker = { { _ in } }
     parameter.isTrainable = false
-    #expect(parameter.whenGradientIsComplete == nil)
+    #expect(parameter.whenGradientIsComplete == nil && parameter.gradientTaker == nil)
     #expect(!parameter.variable.isTracked)
   }
 

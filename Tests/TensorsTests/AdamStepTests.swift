@@ -73,4 +73,22 @@ import Testing
       return state
     }
   }
+
+  @Test func byPartsOfTheGradientItIsTheSame() {
+    let (a, b) = (random([7, 130], 1), random([7, 211], 2))
+    let gradient = matrixProduct(a, b, transposingLeft: true)
+    func state() -> [Tensor] {
+      [random([130, 211], 3), Tensor(zeros: [130, 211]), Tensor(zeros: [130, 211])]
+    }
+    let (whole, parts) = (state(), state())
+    for step in 1...3 {
+      let adam = AdamStep(learningRate: 0.1, weightDecay: 0.01, step: step)
+      adam.apply(to: whole[0], gradient: gradient, mean: whole[1], variance: whole[2])
+      transposedMatrixProduct(
+        a, b, inParts: adam.taker(changing: parts[0], mean: parts[1], variance: parts[2]))
+    }
+    for (one, other) in zip(whole, parts) {
+      #expect(one.array.map(\.bitPattern) == other.array.map(\.bitPattern))
+    }
+  }
 }

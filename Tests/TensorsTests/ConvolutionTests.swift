@@ -127,6 +127,21 @@ private struct Case: CustomTestStringConvertible {
     let byWeights = convolutionWeightGradient(x, gradient, test.geometry)
     #expect(relativeError(byInput, expected.input) <= test.tolerance)
     #expect(relativeError(byWeights, expected.weights) <= test.tolerance)
+    poisonPool()
+    let inParts = joined(byWeights.shape) {
+      convolutionWeightGradient(x, gradient, test.geometry, inParts: $0)
+    }
+    #expect(relativeError(inParts, expected.weights) <= test.tolerance)
+  }
+
+  /// The order in which sums are added up is the same, too, where products are not of few rows.
+  @Test(arguments: Case.chosen + Case.drawn)
+  private func theWeightGradientInPartsIsTheWholeOne(_ test: Case) {
+    let whole = convolutionWeightGradient(test.x, test.gradient, test.geometry)
+    let inParts = joined(whole.shape) {
+      convolutionWeightGradient(test.x, test.gradient, test.geometry, inParts: $0)
+    }
+    #expect(inParts.array.map(\.bitPattern) == whole.array.map(\.bitPattern))
   }
 
   @Test func aBiasIsOptional() {

@@ -51,4 +51,18 @@ import Testing
     let b = random(transposingRight ? [columns, inner] : [inner, columns], 2)
     expectSameBytesOnAnyThreads { [matrixProduct(a, b, transposingRight: transposingRight)] }
   }
+
+  @Test(arguments: [
+    (1, 1, 1), (1, 17, 33), (5, 100, 193), (64, 97, 400), (257, 200, 49), (600, 96, 192),
+  ])
+  func aProductInPartsIsTheWholeOne(_ inner: Int, _ rows: Int, _ columns: Int) {
+    let (a, b) = (random([inner, rows], 1), random([inner, columns], 2))
+    let whole = matrixProduct(a, b, transposingLeft: true)
+    poisonPool()
+    let inParts = joined(whole.shape) { transposedMatrixProduct(a, b, inParts: $0) }
+    #expect(inParts.array.map(\.bitPattern) == whole.array.map(\.bitPattern))
+    expectSameBytesOnAnyThreads {
+      [joined(whole.shape) { transposedMatrixProduct(a, b, inParts: $0) }]
+    }
+  }
 }

@@ -77,3 +77,20 @@ func expectSameBytesOnAnyThreads(
     }
   }
 }
+
+/// What a kernel gives away in parts, joined; NaN where no part is, and where two are.
+func joined(_ shape: Shape, _ give: (PartTaker) -> Void) -> Tensor {
+  let result = Tensor(repeating: .nan, shape)
+  let counts = Tensor(zeros: shape)
+  give { part in
+    for row in 0..<part.rows {
+      for column in 0..<part.columns {
+        let place = part.offset + row * part.stride + column
+        result.pointer[place] = part.values[row * part.valueStride + column]
+        counts.pointer[place] += 1
+      }
+    }
+  }
+  for place in 0..<shape.count where counts.pointer[place] != 1 { result.pointer[place] = .nan }
+  return withExtendedLifetime(counts) { result }
+}
