@@ -10,8 +10,8 @@ import Tensors
 /// A diffusion model is a classifier: the smaller the error with which it denoises a picture given a text, the likelier is
 /// the text for the picture (Li et al., "Your Diffusion Model is Secretly a Zero-Shot Classifier", ICCV 2023, equation 6;
 /// with the same noise for all texts, as their section 4.2 has it). A person who asks for an edit describes the photograph
-/// but for what is to change, so that only captions that differ from the sentence in one part are in question. Of a
-/// sentence that is true already, another caption may be found that fits by chance.
+/// but for what is to change, so that only captions that differ from the sentence in one part are in question, besides
+/// one that may be left unsaid. Of a sentence that is true already, another caption may be found that fits by chance.
 struct CaptionFinder {
   /// At how many noise levels the photograph is denoised.
   private static let levels = 16
@@ -75,14 +75,18 @@ struct CaptionFinder {
       nearest.map(\.change), over: sentence, draws: Self.draws, afterEach
     ).max { rank($0) < rank($1) }
     guard let best, best.gain > 0 else { return sentence }
-    // What takes the place of a thing is not described yet.
+    // What takes the place of a thing is not described yet. And a caption that leaves a part unsaid contradicts none, so
+    // that the sentence may still say what the photograph lacks.
     let descriptions = best.change.part.map { part in
       captions.descriptions(of: part, in: best.change.caption)
     }
-    let described = try gains(
-      descriptions ?? [], over: sentence, draws: Self.draws, afterEach
+    let absences =
+      best.change.isUnsaid
+      ? captions.changes(of: best.change.caption).filter(\.isAbsence) : []
+    let further = try gains(
+      (descriptions ?? []) + absences, over: sentence, draws: Self.draws, afterEach
     ).max { $0.gain < $1.gain }
-    let found = described.flatMap { $0.gain > best.gain ? $0 : nil } ?? best
+    let found = further.flatMap { $0.gain > best.gain ? $0 : nil } ?? best
     return captions.sentence(of: found.change.caption)
   }
 

@@ -1,7 +1,7 @@
 // Convolutions of 3x3 kernels by Winograd's minimal filtering: a quarter of the multiplications of the direct form.
 //
 // A picture is cut into tiles of 4x4 outputs, F(4x4, 3x3) of Lavin and Gray ("Fast Algorithms for Convolutional Neural
-// Networks", 2016), with the points 0, 1, -1, 2, -2. With d a patch of 6x6 inputs and w the kernel,
+// Networks", 2016), with the points 0, ±2/3, ±3/2. With d a patch of 6x6 inputs and w the kernel,
 //
 //     y = Aᵀ [ (G w Gᵀ) * (Bᵀ d B) ] A
 //
@@ -75,60 +75,88 @@ package enum Winograd {
 
   typealias Six = (Vector, Vector, Vector, Vector, Vector, Vector)
 
-  /// Bᵀ d.
+  /// The points beside 0 and infinity are plus and minus these two, each other's inverses, as Alam, Anderson, Barabasz
+  /// and Gregg choose them ("Winograd Convolution for Deep Neural Networks: Efficient Point Selection", 2022): they round
+  /// half as much as 1 and 2 do, and the product of their squares is 1.
+  @_transparent
+  private static var near: Float { 2.0 / 3 }
+  @_transparent
+  private static var far: Float { 3.0 / 2 }
+
+  /// What a kernel's values at the near and the far points are divided by: the product of the distances to the others.
+  @_transparent
+  private static var nearScale: Float { 1 / (2 * near * near * (near * near - far * far)) }
+  @_transparent
+  private static var farScale: Float { 1 / (2 * far * far * (far * far - near * near)) }
+
+  /// a + factor b, rounded once.
+  @_transparent
+  private static func sum(_ a: Vector, _ factor: Float, _ b: Vector) -> Vector {
+    a.addingProduct(Vector(repeating: factor), b)
+  }
+
+  /// Bᵀ d: with the coefficients of the product of all (x - point) but one.
   @_transparent
   private static func input(_ d: Six) -> Six {
-    let four = Vector(repeating: 4)
-    let five = Vector(repeating: 5)
-    let (a, b) = (d.4 - four * d.2, d.3 - four * d.1)
-    let (c, e) = (d.4 - d.2, (d.3 - d.1) + (d.3 - d.1))
+    let (even, odd) = (sum(d.4, -far * far, d.2), sum(d.3, -far * far, d.1))
+    let (others, odds) = (sum(d.4, -near * near, d.2), sum(d.3, -near * near, d.1))
+    let squares = near * near + far * far
     return (
-      (four * d.0 + d.4) - five * d.2, a + b, a - b, c + e, c - e,
-      (four * d.1 + d.5) - five * d.3
+      sum(d.0 + d.4, -squares, d.2),
+      sum(even, near, odd), sum(even, -near, odd),
+      sum(others, far, odds), sum(others, -far, odds),
+      sum(d.1 + d.5, -squares, d.3)
     )
   }
 
-  /// Aᵀ m.
+  /// Aᵀ m: from the values at the points to coefficients.
   @_transparent
   private static func output(_ m: Six) -> (Vector, Vector, Vector, Vector) {
     let (s, d) = (m.1 + m.2, m.1 - m.2)
     let (p, q) = (m.3 + m.4, m.3 - m.4)
     return (
-      m.0 + s + p, d + (q + q), s + Vector(repeating: 4) * p,
-      d + Vector(repeating: 8) * q + m.5
+      m.0 + s + p,
+      sum(Vector(repeating: near) * d, far, q),
+      sum(Vector(repeating: near * near) * s, far * far, p),
+      sum(sum(m.5, near * near * near, d), far * far * far, q)
     )
   }
 
   /// A y, the adjoint of `output`.
   @_transparent
   private static func outputAdjoint(_ y: (Vector, Vector, Vector, Vector)) -> Six {
-    let (s, d) = (y.0 + y.2, y.1 + y.3)
-    let even = y.0 + Vector(repeating: 4) * y.2
-    let odd = Vector(repeating: 2) * y.1 + Vector(repeating: 8) * y.3
-    return (y.0, s + d, s - d, even + odd, even - odd, y.3)
+    let (even, odd) = (sum(y.0, near * near, y.2), sum(y.1, near * near, y.3))
+    let (others, odds) = (sum(y.0, far * far, y.2), sum(y.1, far * far, y.3))
+    return (
+      y.0,
+      sum(even, near, odd), sum(even, -near, odd),
+      sum(others, far, odds), sum(others, -far, odds),
+      y.3
+    )
   }
 
   /// G w.
   @_transparent
   private static func weights(_ w: (Vector, Vector, Vector)) -> Six {
-    let sixth = Vector(repeating: 1.0 / 6)
-    let s = (w.0 + w.2) * sixth
-    let middle = w.1 * sixth
-    let t = w.0 * Vector(repeating: 1.0 / 24) + w.2 * sixth
-    let half = w.1 * Vector(repeating: 1.0 / 12)
-    return (w.0 * Vector(repeating: 0.25), -(s + middle), middle - s, t + half, t - half, w.2)
+    let even = Vector(repeating: nearScale) * sum(w.0, near * near, w.2)
+    let others = Vector(repeating: farScale) * sum(w.0, far * far, w.2)
+    return (
+      w.0,
+      sum(even, nearScale * near, w.1), sum(even, -nearScale * near, w.1),
+      sum(others, farScale * far, w.1), sum(others, -farScale * far, w.1),
+      w.2
+    )
   }
 
   /// Gᵀ u, the adjoint of `weights`.
   @_transparent
   private static func weightsAdjoint(_ u: Six) -> (Vector, Vector, Vector) {
-    let sixth = Vector(repeating: 1.0 / 6)
-    let near = (u.1 + u.2) * sixth
-    let far = u.3 + u.4
+    let (s, d) = (u.1 + u.2, u.1 - u.2)
+    let (p, q) = (u.3 + u.4, u.3 - u.4)
     return (
-      u.0 * Vector(repeating: 0.25) - near + far * Vector(repeating: 1.0 / 24),
-      (u.2 - u.1) * sixth + (u.3 - u.4) * Vector(repeating: 1.0 / 12),
-      far * sixth - near + u.5
+      sum(sum(u.0, nearScale, s), farScale, p),
+      sum(Vector(repeating: nearScale * near) * d, farScale * far, q),
+      sum(sum(u.5, nearScale * near * near, s), farScale * far * far, p)
     )
   }
 

@@ -114,6 +114,8 @@ import Testing
   @Test(arguments: [
     ("cow-sunset", "a photo of a cow on grass"), ("sheep-night", "a photo of a sheep on grass"),
     ("flower-purple", "a photo of an orange flower"),
+    // Its grass is dry, and left unsaid; that the sun doesn't set there counts besides.
+    ("dog-sunset", "a photo of a dog"),
   ])
   func aPhotographSaysWhatTheSentenceContradicts(request: String, caption: String) throws {
     #expect(try found(request) == caption)

@@ -221,7 +221,7 @@ import Testing
 
   @Test func anAutomaticMaskIsSavedAndUsableAsAFile() throws {
     var run = run(.imagic, mask: "auto")
-    run.flags.masking = .init(threshold: 0.4, grow: 1)
+    run.flags.masking = .init(threshold: 0.3, grow: 1)
     try train(run)
     let written = try perform(run).written
     #expect(written.first == "mask.png" && written.last == "contact-sheet.png")
@@ -246,7 +246,7 @@ import Testing
     try FileManager.default.removeItem(atPath: path("run/mask.png"))
     #expect(try perform(run).written.first == "mask.png")
     #expect(try self.bytes("run/mask.png") == bytes)
-    run.flags.masking.threshold = 0.2
+    run.flags.masking.threshold = 0.15
     #expect(try perform(run).written.count == 6)
     let wider = try Mask(Picture(contentsOf: path("run/mask.png")), name: "mask.png")
     #expect(wider.share > mask.share)

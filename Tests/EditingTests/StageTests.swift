@@ -199,32 +199,38 @@ import Weights
     #expect(error.status == .usage && error.description.contains("frozen precision"))
   }
 
-  /// Winograd's convolutions round more than direct ones, by a digit: a training by the base's own settings must not feel
-  /// it. With the arithmetic of AVX2 it does at their rate of 1e-4: the first losses are 1.5e-7 apart and the last 2%, 0.2% with
-  /// AVX-512. There the rate is lower, until that is mended.
+  /// A fine-tuning by the base's own settings amplifies rounding, whatever the convolutions: of embeddings that differ in
+  /// their last bit, trainings with direct ones end up to 2% apart. Those with Winograd's, which round more, by a digit, end
+  /// where these do.
   @Test func trainingIsAsStableAsWithDirectConvolutions() throws {
-    let rate = MatrixProduct.stripWidth == 48 ? 1e-4 : 4e-5
     var request = self.request()
     request.size = nil
     request.embedding.steps = 20
-    request.finetune = .init(steps: 200, learningRate: rate, batch: 4)
-    let fast = run("fast", request)
-    try EmbeddingStage.run(fast)
-    try FileManager.default.createDirectory(
-      atPath: "\(folder.path)/direct", withIntermediateDirectories: true)
-    try FileManager.default.copyItem(
-      atPath: fast.folder.embedding, toPath: "\(folder.path)/direct/embedding.h5")
-    try WeightsStage.run(fast)
-    let direct = run("direct", request)
-    try Winograd.$isUsed.withValue(false) { try WeightsStage.run(direct) }
-    let losses = try [fast, direct].map {
-      try WeightsCheckpoint(contentsOf: $0.folder.weights, withOptimizer: false).losses
+    request.finetune = .init(steps: 200, learningRate: 1e-4, batch: 4)
+    let embedded = run("embedded", request)
+    try EmbeddingStage.run(embedded)
+    let checkpoint = try EmbeddingCheckpoint(contentsOf: embedded.folder.embedding)
+
+    func losses(isWinograd: Bool, nudge: Int) throws -> [Float] {
+      let run = run("\(isWinograd)-\(nudge)", request)
+      try FileManager.default.createDirectory(
+        atPath: run.folder.path, withIntermediateDirectories: true)
+      var nudged = checkpoint
+      let factor = 1 + Float(nudge) * .ulpOfOne
+      nudged.optimized = Tensor(
+        checkpoint.optimized.array.map { $0 * factor }, checkpoint.optimized.shape)
+      try nudged.save(to: run.folder.embedding)
+      try Winograd.$isUsed.withValue(isWinograd) { try WeightsStage.run(run) }
+      return try WeightsCheckpoint(contentsOf: run.folder.weights, withOptimizer: false).losses
     }
-    #expect(losses[0] != losses[1] && losses.allSatisfy { $0.count == 200 })
-    let ends = losses.map { $0.suffix(50).reduce(0, +) / 50 }
-    #expect(abs(ends[0] - ends[1]) <= 0.01 * ends[1] && ends[1] < 0.8 * losses[1][0], "\(ends)")
-    for (one, other) in zip(losses[0], losses[1]) { #expect(abs(one - other) <= 0.01 * other) }
-    #expect(abs(losses[0][0] - losses[1][0]) < 1e-5 * losses[1][0])
+    func end(_ losses: [Float]) -> Float { losses.suffix(50).reduce(0, +) / 50 }
+    let direct = try (0..<3).map { try losses(isWinograd: false, nudge: $0) }
+    let fast = try (0..<3).map { try losses(isWinograd: true, nudge: $0) }
+    #expect((direct + fast).allSatisfy { $0.count == 200 && end($0) < 0.8 * $0[0] })
+    let ends = direct.map(end)
+    let span = try 0.99 * #require(ends.min())...1.01 * #require(ends.max())
+    #expect(fast.map(end).allSatisfy(span.contains), "\(fast.map(end)), \(ends)")
+    #expect(fast[0] != direct[0] && abs(fast[0][0] - direct[0][0]) < 1e-6 * direct[0][0])
   }
 
   @Test func fewerStepsThanAStoppedRunHasDoneCompleteIt() throws {
