@@ -230,6 +230,11 @@ import Weights
     let ends = direct.map(end)
     let span = try 0.99 * #require(ends.min())...1.01 * #require(ends.max())
     #expect(fast.map(end).allSatisfy(span.contains), "\(fast.map(end)), \(ends)")
+    func mean(_ ends: [Float]) -> Float { ends.reduce(0, +) / Float(ends.count) }
+    #expect(abs(mean(fast.map(end)) - mean(ends)) <= 0.01 * mean(ends))
+    for (one, other) in zip(fast[0].prefix(20), direct[0]) {
+      #expect(abs(one - other) <= 0.01 * other)
+    }
     #expect(fast[0] != direct[0] && abs(fast[0][0] - direct[0][0]) < 1e-6 * direct[0][0])
   }
 
