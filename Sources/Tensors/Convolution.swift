@@ -209,6 +209,7 @@ public func convolutionWeightGradient(
       .reshaped([1, 1, inputs, outputs])
   }
   if suitsWinograd(x, gradient, geometry) { return Winograd.weightGradient(x, gradient) }
+  if suitsFewTiles(x, gradient, geometry) { return FewTiles.weightGradient(x, gradient) }
   let result = Tensor(uninitialized: [kernel, kernel, inputs, outputs])
   forEachTapRow(x, gradient, geometry) { tap, left in
     MatrixProduct.run(
@@ -236,6 +237,9 @@ public func convolutionWeightGradient(
   if suitsWinograd(x, gradient, geometry) {
     return Winograd.weightGradient(x, gradient, inParts: taker)
   }
+  if suitsFewTiles(x, gradient, geometry) {
+    return FewTiles.weightGradient(x, gradient, inParts: taker)
+  }
   forEachTapRow(x, gradient, geometry) { tap, left in
     MatrixProduct.runInParts(
       rows: kernel * inputs, columns: outputs, inner: gradient.shape.rows, left: left,
@@ -250,6 +254,14 @@ private func suitsWinograd(_ x: Tensor, _ gradient: Tensor, _ geometry: Convolut
   Winograd.suits(
     batch: x.shape[0], height: x.shape[1], width: x.shape[2], inputs: x.shape[3],
     outputs: gradient.shape[3], geometry, leastTiles: 16)
+}
+
+/// Whether the gradient by the weights is Winograd's of few tiles.
+private func suitsFewTiles(_ x: Tensor, _ gradient: Tensor, _ geometry: ConvolutionGeometry) -> Bool
+{
+  FewTiles.suitsWeightGradient(
+    batch: x.shape[0], height: x.shape[1], width: x.shape[2], inputs: x.shape[3],
+    outputs: gradient.shape[3], geometry)
 }
 
 /// Calls `body` for each row of a kernel's taps with what its pixels meet in the input, `[kernel * inputs, pixels]`.

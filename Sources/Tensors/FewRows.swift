@@ -32,6 +32,8 @@ enum FewRows {
   ) {
     let isShort = rows * columns * plan.inner <= MatrixProduct.serialLimit
     switch right.layout {
+    case .rows where rows >= leastTallRows && plan.inner * columns > MatrixProduct.cachedCount:
+      runTall(rows: rows, columns: columns, plan: plan, left: left, right: right, into: target)
     case .rows:
       let strips = (columns + MatrixProduct.stripWidth - 1) / MatrixProduct.stripWidth
       let grain = isShort ? strips : max(1, strips / 16)
@@ -47,6 +49,7 @@ enum FewRows {
     case .columns:
       let groups = (columns + dotColumns - 1) / dotColumns
       let grain = isShort ? groups : max(1, groups / 16)
+      let pieces = cut(pieces)
       Parallel.forEachRange(of: groups, grain: grain) { range in
         let first = range.lowerBound * dotColumns
         let last = min(columns, range.upperBound * dotColumns)
@@ -165,6 +168,110 @@ enum FewRows {
     panel.finish(r3, row &+ 3)
   }
 
+  // MARK: - Right operands of rows from memory, more than eight of them
+
+  /// The fewest rows that are taken all at once, with zeros for those up to sixteen that don't exist.
+  private static let leastTallRows = 9
+  /// How many columns a task takes: so many of a row come from memory together.
+  private static let tallColumns = 64
+
+  /// All rows at once, so that each element of the right operand is read once, and while a block of the inner dimension is
+  /// multiplied the next is asked for.
+  private static func runTall(
+    rows: Int, columns: Int, plan: InnerPlan, left: LeftOperand, right: RightOperand,
+    into target: ProductTarget
+  ) {
+    // [inner][16], with zeros for rows that don't exist.
+    let packed = StoragePool.shared.storage(count: plan.inner * 16)
+    Parallel.forEach(plan.blocks.count) { index in
+      let block = plan.blocks[index]
+      var place = packed.pointer + block.start * 16
+      for piece in plan.pieces(of: block) {
+        packTall(left, piece, rows: rows, into: place)
+        place += piece.length * 16
+      }
+    }
+    let tasks = (columns + tallColumns - 1) / tallColumns
+    Parallel.forEach(tasks) { task in
+      let first = task * tallColumns
+      let last = min(columns, first + tallColumns)
+      let sums = StoragePool.shared.storage(count: tallColumns * 16)
+      sums.pointer.update(repeating: 0, count: tallColumns * 16)
+      for (index, block) in plan.blocks.enumerated() {
+        var a = UnsafePointer(packed.pointer) + block.start * 16
+        let pieces = plan.pieces(of: block)
+        for (number, piece) in pieces.enumerated() {
+          let next =
+            number + 1 < pieces.count
+            ? pieces[pieces.startIndex + number + 1]
+            : index + 1 < plan.blocks.count ? plan.pieces(of: plan.blocks[index + 1]).first : nil
+          let ahead = (next?.right ?? piece.right) - piece.right
+          for column in stride(from: first, to: last, by: 16) {
+            tileOf16(
+              a, right.base + (piece.right + column), right.stride, piece.length, ahead: ahead,
+              into: sums.pointer + (column - first) * 16)
+          }
+          a += piece.length * 16
+        }
+      }
+      for row in 0..<rows {
+        let line = target.base + target.offsets[row]
+        for column in stride(from: first, to: last, by: 16) {
+          var sum = load(sums.pointer + ((column - first) * 16 + row * 16))
+          if target.accumulates { sum += load(line + column) }
+          if let bias = target.bias { sum += load(bias + column) }
+          store(sum, line + column)
+        }
+      }
+    }
+  }
+
+  @inline(never)
+  private static func packTall(
+    _ left: LeftOperand, _ piece: Piece, rows: Int, into target: UnsafeMutablePointer<Float>
+  ) {
+    for row in 0..<16 {
+      guard row < rows else {
+        for k in 0..<piece.length { target[k &* 16 &+ row] = 0 }
+        continue
+      }
+      let line = left.base + (left.offsets[row] &+ piece.left)
+      for k in 0..<piece.length { target[k &* 16 &+ row] = line[k] }
+    }
+  }
+
+  /// Adds the products of sixteen rows with as many columns.
+  ///
+  /// - Parameters:
+  ///   - left: `[count][16]`.
+  ///   - ahead: from an element of the right operand to the one that is read a block later, which is asked for.
+  ///   - sums: `[16][16]`.
+  @inline(never)
+  private static func tileOf16(
+    _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, _ stride: Int, _ count: Int,
+    ahead: Int, into sums: UnsafeMutablePointer<Float>
+  ) {
+    var (r0, r1, r2, r3) = (
+      FourVectors(sums), FourVectors(sums + 64), FourVectors(sums + 128), FourVectors(sums + 192)
+    )
+    var (a, b, k) = (left, right, 0)
+    while k < count {
+      processor_prefetch_far(b + ahead)
+      let v = load(b)
+      r0.add(v, a)
+      r1.add(v, a + 4)
+      r2.add(v, a + 8)
+      r3.add(v, a + 12)
+      a += 16
+      b += stride
+      k &+= 1
+    }
+    r0.put(sums)
+    r1.put(sums + 64)
+    r2.put(sums + 128)
+    r3.put(sums + 192)
+  }
+
   // MARK: - Right operands of columns
 
   /// Rows and columns of a tile of dot products: each has a vector of its own, which is summed up in the end.
@@ -210,6 +317,19 @@ enum FewRows {
     }
   }
 
+  /// The longest run of the inner dimension that is taken at once: of six columns and four rows it stays in the first-level cache.
+  private static let longestDots = 640
+
+  private static func cut(_ pieces: [Piece]) -> [Piece] {
+    pieces.flatMap { piece in
+      let parts = max(1, (piece.length + longestDots - 1) / longestDots)
+      let each = max(16, ((piece.length + parts - 1) / parts + 15) / 16 * 16)
+      return stride(from: 0, to: piece.length, by: each).map {
+        Piece(left: piece.left + $0, right: piece.right + $0, length: min(each, piece.length - $0))
+      }
+    }
+  }
+
   private static func multiplyDots(
     _ left: LeftOperand, _ right: RightOperand, _ pieces: [Piece], rows: Int, columns: Range<Int>,
     into target: ProductTarget
@@ -222,11 +342,17 @@ enum FewRows {
       for first in stride(from: columns.lowerBound, to: columns.upperBound, by: dotColumns) {
         sums.update(repeating: 0, count: groups * dotRows * width)
         // A piece of all rows, then the next: a piece of six columns stays in the first-level cache.
-        for piece in pieces {
+        for (number, piece) in pieces.enumerated() {
+          // What comes next: the following piece of these columns, or the first one of the next.
+          let ahead =
+            number + 1 < pieces.count
+            ? pieces[number + 1].right - piece.right
+            : pieces[0].right - piece.right + dotColumns * right.stride
           for group in 0..<groups {
             tileOfDots(
               left, right, piece, row: group * dotRows, lastRow: rows - 1, column: first,
-              lastColumn: columns.upperBound - 1, into: sums + group * dotRows * width)
+              lastColumn: columns.upperBound - 1, ahead: ahead, part: group, of: groups,
+              into: sums + group * dotRows * width)
           }
         }
         for row in 0..<rows {
@@ -243,10 +369,12 @@ enum FewRows {
   }
 
   /// Adds the products of four rows with six columns. What does not exist is read as the last one that does.
+  /// - Parameters:
+  ///   - ahead: from what is read to what is read next, of which one part of several is asked for.
   @inline(never)
   private static func tileOfDots(
     _ left: LeftOperand, _ right: RightOperand, _ piece: Piece, row: Int, lastRow: Int, column: Int,
-    lastColumn: Int, into sums: UnsafeMutablePointer<Float>
+    lastColumn: Int, ahead: Int, part: Int, of parts: Int, into sums: UnsafeMutablePointer<Float>
   ) {
     @_transparent func a(_ i: Int) -> UnsafePointer<Float> {
       left.base + (left.offsets[min(row &+ i, lastRow)] &+ piece.left)
@@ -256,6 +384,10 @@ enum FewRows {
     }
     let (a0, a1, a2, a3) = (a(0), a(1), a(2), a(3))
     let (b0, b1, b2, b3, b4, b5) = (b(0), b(1), b(2), b(3), b(4), b(5))
+    for column in (part * dotColumns / parts)..<((part + 1) * dotColumns / parts) {
+      let line = b(column) + ahead
+      for k in stride(from: 0, to: piece.length, by: 16) { processor_prefetch_far(line + k) }
+    }
     let width = dotColumns &* 16
     var (r0, r1) = (Dots(sums), Dots(sums + width))
     var (r2, r3) = (Dots(sums + 2 &* width), Dots(sums + 3 &* width))

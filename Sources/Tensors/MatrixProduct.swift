@@ -202,8 +202,10 @@ enum MatrixProduct {
           multiply(
             left, plan.pieces(of: block), firstInner: block.start, inner: block.length,
             rows: 0..<rows, packed: packed.pointer, columns: columns,
-            into: target.part(block, of: plan)
-          ) { part, parts in prefetch(right, next, columns: columns, part: part, of: parts) }
+            into: target.part(block, of: plan),
+            meanwhile: next.isEmpty
+              ? nil
+              : { part, parts in prefetch(right, next, columns: columns, part: part, of: parts) })
         }
       }
       return
@@ -327,17 +329,20 @@ enum MatrixProduct {
     }
   }
 
-  /// Asks for one of several parts of what `pack` takes with these arguments, if its rows are contiguous.
+  /// Asks for one of several parts of what `pack` takes with these arguments.
   @inline(never)
   private static func prefetch(
     _ right: RightOperand, _ block: ArraySlice<Piece>, columns: Range<Int>, part: Int, of parts: Int
   ) {
-    guard right.layout == .rows else { return }
     for piece in block {
-      for k in (part * piece.length / parts)..<((part + 1) * piece.length / parts) {
-        let line = right.base + (piece.right + k * right.stride)
-        for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
-          processor_prefetch_far(line + column)
+      let source = right.base + piece.right
+      let (lines, run, first) =
+        right.layout == .rows
+        ? (0..<piece.length, columns, 0) : (columns, 0..<piece.length, columns.lowerBound)
+      for line in (first + part * lines.count / parts)..<(first + (part + 1) * lines.count / parts)
+      {
+        for place in stride(from: run.lowerBound, to: run.upperBound, by: 16) {
+          processor_prefetch_far(source + (line &* right.stride &+ place))
         }
       }
     }
@@ -423,10 +428,11 @@ enum MatrixProduct {
   /// - Parameters:
   ///   - firstInner: where the pieces begin in the inner dimension; used by a left operand of columns.
   ///   - inner: the length of the pieces together.
+  ///   - meanwhile: called between the products with the first rows, for one part after another of something else.
   static func multiply(
     _ left: LeftOperand, _ pieces: ArraySlice<Piece>, firstInner: Int, inner: Int,
     rows: Range<Int>, packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget,
-    beforeStrip: (_ number: Int, _ strips: Int) -> Void = { _, _ in }
+    meanwhile: ((_ part: Int, _ parts: Int) -> Void)? = nil
   ) {
     let buffer: Storage? =
       left.layout == .columns
@@ -440,19 +446,24 @@ enum MatrixProduct {
         var column = columns.lowerBound
         while column < columns.upperBound {
           let width = stripWidth(remaining: columns.upperBound - column)
-          if row == rows.lowerBound {
-            beforeStrip(
-              (column - columns.lowerBound) / stripWidth,
-              (columns.count + stripWidth - 1) / stripWidth)
-          }
-          let panel = Panel(
-            pieces: pieces, inner: inner, strip: strip,
-            valid: min(width, columns.upperBound - column), rows: row..<last, column: column,
-            target: target)
-          if let buffer {
-            panel.run(width: width, packed: buffer.pointer)
-          } else {
-            panel.run(width: width, left: left)
+          // A few rows at a time where something else is to be done meanwhile, so that it is spread out.
+          let meanwhile = row == rows.lowerBound ? meanwhile : nil
+          let step = meanwhile == nil ? last - row : tileRows
+          let pieceCount = (last - row + step - 1) / step
+          for (number, first) in stride(from: row, to: last, by: step).enumerated() {
+            let strips = (columns.count + stripWidth - 1) / stripWidth
+            meanwhile?(
+              (column - columns.lowerBound) / stripWidth * pieceCount + number, strips * pieceCount)
+            let panel = Panel(
+              pieces: pieces, inner: inner, strip: strip,
+              valid: min(width, columns.upperBound - column), rows: first..<min(last, first + step),
+              column: column,
+              target: target)
+            if let buffer {
+              panel.run(width: width, packed: buffer.pointer + (first - row) * inner)
+            } else {
+              panel.run(width: width, left: left)
+            }
           }
           strip += inner &* width
           column += width

@@ -8,7 +8,7 @@ private func interleave(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> (SIMD4<Float>, 
 
 /// `target[j * targetStride + i] = source[i * sourceStride + j]` for i and j below 4.
 @inline(__always)
-private func transpose4x4(
+func transpose4x4(
   _ source: UnsafePointer<Float>, _ sourceStride: Int,
   into target: UnsafeMutablePointer<Float>, _ targetStride: Int
 ) {

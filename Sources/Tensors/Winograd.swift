@@ -79,15 +79,15 @@ package enum Winograd {
   /// and Gregg choose them ("Winograd Convolution for Deep Neural Networks: Efficient Point Selection", 2022): they round
   /// half as much as 1 and 2 do, and the product of their squares is 1.
   @_transparent
-  private static var near: Float { 2.0 / 3 }
+  static var near: Float { 2.0 / 3 }
   @_transparent
-  private static var far: Float { 3.0 / 2 }
+  static var far: Float { 3.0 / 2 }
 
   /// What a kernel's values at the near and the far points are divided by: the product of the distances to the others.
   @_transparent
-  private static var nearScale: Float { 1 / (2 * near * near * (near * near - far * far)) }
+  static var nearScale: Float { 1 / (2 * near * near * (near * near - far * far)) }
   @_transparent
-  private static var farScale: Float { 1 / (2 * far * far * (far * far - near * near)) }
+  static var farScale: Float { 1 / (2 * far * far * (far * far - near * near)) }
 
   /// a + factor b, rounded once.
   @_transparent
@@ -184,7 +184,7 @@ package enum Winograd {
   ///   - scratch: room for 36 vectors.
   ///   - target: 36 elements, `stride` apart.
   @inline(never)
-  private static func transformInput(
+  static func transformInput(
     _ patch: UnsafePointer<Float>, rowStride: Int, columnStride: Int, channels: Int,
     scratch: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>, stride: Int
   ) {
@@ -204,7 +204,7 @@ package enum Winograd {
 
   /// A y Aᵀ of sixteen channels at a time: `[4 x 4 pixels]` to 36 elements.
   @inline(never)
-  private static func transformOutputGradient(
+  static func transformOutputGradient(
     _ patch: UnsafePointer<Float>, rowStride: Int, columnStride: Int, channels: Int,
     scratch: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>, stride: Int
   ) {
@@ -346,16 +346,17 @@ package enum Winograd {
     }
   }
 
-  /// Asks for one of 36 parts of the weights that `packWeights` takes with these arguments.
+  /// Asks for one of several parts of the weights that `packWeights` takes with these arguments.
   @inline(never)
-  private static func prefetchWeights(
-    _ w: Tensor, rotated: Bool, inner: Range<Int>, columns: Range<Int>, part: Int
+  static func prefetchWeights(
+    _ w: Tensor, rotated: Bool, inner: Range<Int>, columns: Range<Int>, part: Int,
+    of parts: Int
   ) {
     let (inputs, outputs) = (w.shape[2], w.shape[3])
     // In memory a row of the weights has the outputs of an input.
     let (rows, run) = rotated ? (columns, inner) : (inner, columns)
     let all = 9 * rows.count
-    for row in (part * all / elements)..<((part + 1) * all / elements) {
+    for row in (part * all / parts)..<((part + 1) * all / parts) {
       let (tap, input) = (row / rows.count, rows.lowerBound + row % rows.count)
       let line = w.pointer + (tap * inputs + input) * outputs
       for output in Swift.stride(from: run.lowerBound, to: run.upperBound, by: 16) {
@@ -373,6 +374,9 @@ package enum Winograd {
   ///   - w: `[3, 3, inputs, outputs]`.
   static func convolution(_ x: Tensor, _ w: Tensor, bias: Tensor?, rotated: Bool) -> Tensor {
     let tiling = Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
+    if FewTiles.suits(tiling, w) {
+      return FewTiles.convolution(x, w, bias: bias, rotated: rotated, tiling)
+    }
     let inner = rotated ? w.shape[3] : w.shape[2]
     let outputs = rotated ? w.shape[2] : w.shape[3]
     let result = Tensor(uninitialized: [x.shape[0], x.shape[1], x.shape[2], outputs])
@@ -438,7 +442,8 @@ package enum Winograd {
             if isLarge, next.1 < last {
               prefetchWeights(
                 w, rotated: rotated, inner: next.0..<min(inner, next.0 + innerBlock),
-                columns: next.1..<min(last, next.1 + MatrixProduct.stripWidth), part: element)
+                columns: next.1..<min(last, next.1 + MatrixProduct.stripWidth), part: element,
+                of: elements)
             }
             MatrixProduct.multiply(
               LeftOperand(
@@ -453,7 +458,7 @@ package enum Winograd {
           }
         }
         transformProducts(
-          products.pointer, tiling, tiles, width: width,
+          products.pointer, tiling, tiles, width: width, stride: spread(tiles.count * width),
           bias: bias.map { UnsafePointer($0.pointer) + column }, into: result, column: column)
         column += width
       }
@@ -462,13 +467,13 @@ package enum Winograd {
   }
 
   /// Aᵀ m A of each tile and column of a strip, with the bias, into the picture.
+  /// - Parameter products: `[36][tiles][width]`, elements `stride` apart.
   @inline(never)
-  private static func transformProducts(
+  static func transformProducts(
     _ products: UnsafePointer<Float>, _ tiling: Tiling, _ tiles: Range<Int>, width: Int,
-    bias: UnsafePointer<Float>?, into result: Tensor, column: Int
+    stride: Int, bias: UnsafePointer<Float>?, into result: Tensor, column: Int
   ) {
     let channels = result.shape[3]
-    let stride = spread(tiles.count * width)
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 24) { buffer in
       let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       for index in tiles {

@@ -48,6 +48,17 @@ private struct Case: CustomTestStringConvertible {
       geometry: ConvolutionGeometry(kernel: 3)),
     // The pixels of one small picture are few rows.
     Case(height: 4, width: 4, inputs: 48, outputs: 80, geometry: ConvolutionGeometry(kernel: 3)),
+    // The same with weights that come from memory.
+    Case(height: 4, width: 4, inputs: 176, outputs: 176, geometry: ConvolutionGeometry(kernel: 3)),
+    Case(height: 3, width: 5, inputs: 160, outputs: 192, geometry: ConvolutionGeometry(kernel: 3)),
+    // Few tiles, the last ones cut off: four, six, and fifteen with weights that come from memory.
+    Case(height: 5, width: 7, inputs: 80, outputs: 112, geometry: ConvolutionGeometry(kernel: 3)),
+    Case(
+      batch: 3, height: 4, width: 6, inputs: 208, outputs: 48,
+      geometry: ConvolutionGeometry(kernel: 3)),
+    Case(
+      batch: 1, height: 11, width: 18, inputs: 176, outputs: 192,
+      geometry: ConvolutionGeometry(kernel: 3)),
     Case(
       height: 6, width: 7, inputs: 80, outputs: 48,
       geometry: ConvolutionGeometry(kernel: 3, stride: 2)),
@@ -156,6 +167,22 @@ private struct Case: CustomTestStringConvertible {
   func doesNotDependOnTheNumberOfThreads(_ geometry: ConvolutionGeometry) {
     let test = Case(
       batch: 2, height: 30, width: 33, inputs: 33, outputs: 49, geometry: geometry)
+    let (x, weights, bias, gradient) = (test.x, test.weights, test.bias, test.gradient)
+    expectSameBytesOnAnyThreads {
+      [
+        convolution(x, weights, bias: bias, geometry),
+        convolutionInputGradient(gradient, weights, inputShape: x.shape, geometry),
+        convolutionWeightGradient(x, gradient, geometry),
+      ]
+    }
+  }
+
+  @Test(arguments: [(1, 4, 176), (1, 7, 144), (4, 7, 176)])
+  func fewTilesDoNotDependOnTheNumberOfThreads(_ batch: Int, _ extent: Int, _ channels: Int) {
+    let geometry = ConvolutionGeometry(kernel: 3)
+    let test = Case(
+      batch: batch, height: extent, width: extent, inputs: channels, outputs: channels,
+      geometry: geometry)
     let (x, weights, bias, gradient) = (test.x, test.weights, test.bias, test.gradient)
     expectSameBytesOnAnyThreads {
       [

@@ -1,0 +1,511 @@
+// Winograd's convolutions of few tiles, as of the lower levels of a denoiser, where each transformed weight is used a few times
+// only: to put the transformed weights into memory and to read them again would take as long as the products do.
+//
+// So the second half of their transform happens in registers, between the load and the products: of six elements that stand in
+// a row of a transformed kernel, the products of four tiles are added up at once, in 24 registers of 512 bits.
+
+import CProcessor
+
+/// Four vectors that products are added to.
+struct FourVectors {
+  var (x0, x1, x2, x3) = (Vector(), Vector(), Vector(), Vector())
+
+  @_transparent
+  init() {}
+
+  @_transparent
+  init(_ p: UnsafePointer<Float>) {
+    (x0, x1, x2, x3) = (load(p), load(p + 16), load(p + 32), load(p + 48))
+  }
+
+  /// Adds `v` times each of four numbers.
+  @_transparent
+  mutating func add(_ v: Vector, _ a: UnsafePointer<Float>) {
+    x0.addProduct(v, Vector(repeating: a[0]))
+    x1.addProduct(v, Vector(repeating: a[1]))
+    x2.addProduct(v, Vector(repeating: a[2]))
+    x3.addProduct(v, Vector(repeating: a[3]))
+  }
+
+  @_transparent
+  func put(_ p: UnsafeMutablePointer<Float>) {
+    store(x0, p)
+    store(x1, p + 16)
+    store(x2, p + 32)
+    store(x3, p + 48)
+  }
+}
+
+/// The convolutions of ``Winograd`` where there are few tiles.
+enum FewTiles {
+  /// How many tiles are multiplied at once.
+  static let group = 4
+  /// Numbers that belong to a row of six elements of a group of tiles.
+  private static let rowCount = 6 * group
+  /// The most tiles for which this is faster, with weights from a cache and with weights from memory.
+  private static let mostTiles = 8
+  private static let mostTilesFromMemory = 16
+  /// The most tiles for which the gradient by the weights is made this way.
+  private static let mostTilesOfGradient = 12
+  /// How many channels of the sum are taken at once.
+  private static let innerBlock = 64
+  /// How many columns a task takes at most: so many of a row of weights come from memory together.
+  private static let columnsPerTask = 64
+  /// How many channels ahead of the one that is transformed weights are asked for.
+  private static let prefetchDistance = 8
+  /// From a row of half transformed weights to the next: not a multiple of 4 KiB, at which they would fight for the same places
+  /// of the first-level cache.
+  private static let halfStride = innerBlock * 48 + 16
+
+  /// Whether a convolution that Winograd's form suits is done this way.
+  static func suits(_ tiling: Winograd.Tiling, _ w: Tensor) -> Bool {
+    processor_target_has_avx512() != 0
+      && tiling.count <= (w.count > MatrixProduct.cachedCount * 2 ? mostTilesFromMemory : mostTiles)
+  }
+
+  /// Whether the gradient by the weights is made this way.
+  static func suitsWeightGradient(
+    batch: Int, height: Int, width: Int, inputs: Int, outputs: Int, _ geometry: ConvolutionGeometry
+  ) -> Bool {
+    processor_target_has_avx512() != 0
+      && Winograd.suits(
+        batch: batch, height: height, width: width, inputs: inputs, outputs: outputs, geometry)
+      && Winograd.Tiling(batch: batch, height: height, width: width).count <= mostTilesOfGradient
+  }
+
+  // MARK: - Transforms
+
+  /// Kernels are transformed without the factors of the elements at the points beside 0 and infinity: the inputs' elements have
+  /// them instead.
+  private static func scale(_ element: Int) -> Float {
+    switch element {
+    case 1, 2: Winograd.nearScale
+    case 3, 4: Winograd.farScale
+    default: 1
+    }
+  }
+
+  /// Bᵀ d B of a group of tiles and sixteen channels, with the factors of `scale`.
+  ///
+  /// - Parameter left: `[row of elements][channel][element of the row][tile]` of the group, for each row `channels` channels.
+  @inline(never)
+  private static func transformInputs(
+    _ x: Tensor, _ tiling: Winograd.Tiling, group: Int, channel: Int,
+    into left: UnsafeMutablePointer<Float>
+  ) {
+    let channels = x.shape[3]
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 2 * 36 + 36 * Self.group) { buffer in
+      let patch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      let (scratch, elements) = (patch + 36 * 16, patch + 72 * 16)
+      for tile in 0..<Self.group {
+        let index = group * Self.group + tile
+        guard index < tiling.count else {
+          for element in 0..<36 { store(Vector(), elements + (element * Self.group + tile) * 16) }
+          continue
+        }
+        let (image, top, first) = tiling.origin(index)
+        for row in 0..<6 {
+          let y = top + row - 1
+          for column in 0..<6 {
+            let x0 = first + column - 1
+            let inside = y >= 0 && y < tiling.height && x0 >= 0 && x0 < tiling.width
+            let pixel = (image * tiling.height + y) * tiling.width + x0
+            store(
+              inside ? load(x.pointer + (pixel * channels + channel)) : Vector(),
+              patch + (row * 6 + column) * 16)
+          }
+        }
+        Winograd.transformInput(
+          patch, rowStride: 96, columnStride: 16, channels: 16, scratch: scratch,
+          into: elements + tile * 16, stride: Self.group * 16)
+      }
+      for row in 0..<6 {
+        for element in 0..<6 {
+          let factor = Vector(repeating: scale(row) * scale(element))
+          let four = elements + (row * 6 + element) * Self.group * 16
+          for tile in 0..<Self.group {
+            store(factor * load(four + tile * 16), four + tile * 16)
+          }
+          let place = left + ((row * channels + channel) * rowCount + element * Self.group)
+          for i in stride(from: 0, to: 16, by: 4) {
+            transpose4x4(four + i, 16, into: place + i * rowCount, rowCount)
+          }
+        }
+      }
+    }
+  }
+
+  /// The transformed inputs of all groups, `[group][row of elements][channel][element of the row][tile]`.
+  private static func transformedInputs(_ x: Tensor, _ tiling: Winograd.Tiling) -> Storage {
+    let (channels, groups) = (x.shape[3], groupCount(tiling))
+    let left = StoragePool.shared.storage(count: groups * 6 * channels * rowCount)
+    let blocks = channels / 16
+    Parallel.forEachRange(of: groups * blocks, grain: 4) { range in
+      for task in range {
+        let (group, block) = (task / blocks, task % blocks)
+        transformInputs(
+          x, tiling, group: group, channel: block * 16,
+          into: left.pointer + group * 6 * channels * rowCount)
+      }
+    }
+    return left
+  }
+
+  private static func groupCount(_ tiling: Winograd.Tiling) -> Int {
+    (tiling.count + group - 1) / group
+  }
+
+  /// The first half of the transform of a kernel of sixteen columns, along its columns: `[6 rows][3][16]`, rows
+  /// `halfStride` apart.
+  @inline(__always)
+  private static func transformHalf(
+    _ taps: UnsafePointer<Float>, tapStride: Int, into target: UnsafeMutablePointer<Float>
+  ) {
+    for column in 0..<3 {
+      let p = taps + column &* tapStride
+      let q = target + column &* 16
+      let (w0, w1, w2) = (load(p), load(p + 3 &* tapStride), load(p + 6 &* tapStride))
+      store(w0, q)
+      let even = w0 + w2 * Vector(repeating: Winograd.near * Winograd.near)
+      let odd = w1 * Vector(repeating: Winograd.near)
+      store(even + odd, q + halfStride)
+      store(even - odd, q + 2 &* halfStride)
+      let others = w0 + w2 * Vector(repeating: Winograd.far * Winograd.far)
+      let odds = w1 * Vector(repeating: Winograd.far)
+      store(others + odds, q + 3 &* halfStride)
+      store(others - odds, q + 4 &* halfStride)
+      store(w2, q + 5 &* halfStride)
+    }
+  }
+
+  /// The half transformed weights of some inner channels and sixteen columns: `[6 rows][inner][3][16]`.
+  @inline(never)
+  private static func packWeights(
+    _ w: Tensor, rotated: Bool, inner: Range<Int>, column: Int,
+    into half: UnsafeMutablePointer<Float>
+  ) {
+    let (inputs, outputs) = (w.shape[2], w.shape[3])
+    guard rotated else {
+      var taps = UnsafePointer(w.pointer) + (inner.lowerBound * outputs + column)
+      for k in 0..<inner.count {
+        for tap in 0..<9 {
+          processor_prefetch(taps + (tap &* inputs &+ prefetchDistance) &* outputs)
+        }
+        transformHalf(taps, tapStride: inputs * outputs, into: half + k &* 48)
+        taps += outputs
+      }
+      return
+    }
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 9 * 16) { buffer in
+      let turned = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      for block in stride(from: inner.lowerBound, to: inner.upperBound, by: 16) {
+        for tap in 0..<9 {
+          transpose16x16(
+            w.pointer + (((8 - tap) * inputs + column) * outputs + block), outputs,
+            into: turned + tap * 256, 16)
+        }
+        for k in 0..<16 {
+          transformHalf(
+            turned + k * 16, tapStride: 256, into: half + (block - inner.lowerBound + k) * 48)
+        }
+      }
+    }
+  }
+
+  // MARK: - Convolutions
+
+  /// Adds the products of a row of elements of a group of tiles with sixteen columns.
+  ///
+  /// - Parameters:
+  ///   - half: half transformed weights, `[count][3][16]`.
+  ///   - left: transformed inputs, `[count][6][tile]`.
+  ///   - sums: `[6][tile][16]`.
+  @inline(never)
+  private static func multiply(
+    _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>
+  ) {
+    var (r0, r1, r2) = (FourVectors(sums), FourVectors(sums + 64), FourVectors(sums + 128))
+    var (r3, r4, r5) = (FourVectors(sums + 192), FourVectors(sums + 256), FourVectors(sums + 320))
+    var (w, a, k) = (half, left, 0)
+    while k < count {
+      let (w0, w1, w2) = (load(w), load(w + 16), load(w + 32))
+      r0.add(w0, a)
+      r5.add(w2, a + 20)
+      // Products and sums apart: fused ones, which round once, the compiler takes to pieces here.
+      let even = w0 + w2 * Vector(repeating: Winograd.near * Winograd.near)
+      let odd = w1 * Vector(repeating: Winograd.near)
+      r1.add(even + odd, a + 4)
+      r2.add(even - odd, a + 8)
+      let others = w0 + w2 * Vector(repeating: Winograd.far * Winograd.far)
+      let odds = w1 * Vector(repeating: Winograd.far)
+      r3.add(others + odds, a + 12)
+      r4.add(others - odds, a + 16)
+      w += 48
+      a += 24
+      k &+= 1
+    }
+    r0.put(sums)
+    r1.put(sums + 64)
+    r2.put(sums + 128)
+    r3.put(sums + 192)
+    r4.put(sums + 256)
+    r5.put(sums + 320)
+  }
+
+  /// The convolution, or with `rotated` its gradient by the input; see ``Winograd/convolution(_:_:bias:rotated:)``.
+  static func convolution(
+    _ x: Tensor, _ w: Tensor, bias: Tensor?, rotated: Bool, _ tiling: Winograd.Tiling
+  ) -> Tensor {
+    let inner = rotated ? w.shape[3] : w.shape[2]
+    let outputs = rotated ? w.shape[2] : w.shape[3]
+    let result = Tensor(uninitialized: [x.shape[0], x.shape[1], x.shape[2], outputs])
+    let groups = groupCount(tiling)
+    let left = transformedInputs(x, tiling)
+    let isLarge = w.count > MatrixProduct.cachedCount
+    let each = min(columnsPerTask, (outputs / 16 + 7) / 8 * 16)
+    let rowSize = rowCount * 16
+    Parallel.forEachRange(of: outputs, grain: each) { columns in
+      let strips = columns.count / 16
+      let half = StoragePool.shared.storage(count: 6 * halfStride)
+      let sums = StoragePool.shared.storage(count: strips * groups * 6 * rowSize)
+      sums.pointer.update(repeating: 0, count: strips * groups * 6 * rowSize)
+      for start in stride(from: 0, to: inner, by: innerBlock) {
+        let block = start..<min(inner, start + innerBlock)
+        let next = block.upperBound..<min(inner, block.upperBound + innerBlock)
+        for strip in 0..<strips {
+          packWeights(
+            w, rotated: rotated, inner: block, column: columns.lowerBound + strip * 16,
+            into: half.pointer)
+          for row in 0..<6 {
+            // What is transformed next comes from memory while the products keep the processor busy.
+            if isLarge, !next.isEmpty {
+              Winograd.prefetchWeights(
+                w, rotated: rotated, inner: next, columns: columns, part: strip * 6 + row,
+                of: strips * 6)
+            }
+            for group in 0..<groups {
+              multiply(
+                half.pointer + row * halfStride,
+                left.pointer + ((group * 6 + row) * inner + start) * rowCount, block.count,
+                into: sums.pointer + ((strip * groups + group) * 6 + row) * rowSize)
+            }
+          }
+        }
+      }
+      for strip in 0..<strips {
+        let column = columns.lowerBound + strip * 16
+        for group in 0..<groups {
+          let tiles = (group * Self.group)..<min(tiling.count, (group + 1) * Self.group)
+          Winograd.transformProducts(
+            sums.pointer + (strip * groups + group) * 6 * rowSize, tiling, tiles, width: 16,
+            stride: Self.group * 16, bias: bias.map { UnsafePointer($0.pointer) + column },
+            into: result, column: column)
+        }
+      }
+    }
+    return result
+  }
+
+  // MARK: - The gradient by the weights
+
+  /// Rows and columns of the gradient that a task makes.
+  private static let gradientRows = 64
+  private static let gradientColumns = 128
+
+  /// The gradient by the weights; see ``Winograd/weightGradient(_:_:)``.
+  static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
+    let (inputs, outputs) = (x.shape[3], gradient.shape[3])
+    let result = Tensor(uninitialized: [3, 3, inputs, outputs])
+    weightGradient(x, gradient) { rows, columns, make in
+      make(
+        result.pointer + (rows.lowerBound * outputs + columns.lowerBound), inputs * outputs, outputs
+      )
+    }
+    return result
+  }
+
+  /// The same, given away in parts.
+  static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
+    let (inputs, outputs) = (x.shape[3], gradient.shape[3])
+    weightGradient(x, gradient) { rows, columns, make in
+      let each = rows.count * columns.count
+      let values = StoragePool.shared.storage(count: 9 * each)
+      make(values.pointer, each, columns.count)
+      withExtendedLifetime(values) {
+        for tap in 0..<9 {
+          taker(
+            TensorPart(
+              offset: (tap * inputs + rows.lowerBound) * outputs + columns.lowerBound,
+              stride: outputs, rows: rows.count, columns: columns.count,
+              values: values.pointer + tap * each, valueStride: columns.count))
+        }
+      }
+    }
+  }
+
+  /// - Parameter place: for a block of rows and columns, calls the function that it gets with where the block of the first tap
+  ///   is to go, how far apart those of the taps are, and how far apart their rows.
+  private static func weightGradient(
+    _ x: Tensor, _ gradient: Tensor,
+    place: (
+      _ rows: Range<Int>, _ columns: Range<Int>,
+      _ make: (_ target: UnsafeMutablePointer<Float>, _ tapStride: Int, _ rowStride: Int) -> Void
+    ) -> Void
+  ) {
+    let tiling = Winograd.Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
+    let (inputs, outputs, groups) = (x.shape[3], gradient.shape[3], groupCount(tiling))
+    let left = transformedInputs(x, tiling)
+    // [sixteen columns][element][group][tile][16]
+    let right = StoragePool.shared.storage(count: outputs * 36 * groups * group)
+    let blockSize = 36 * groups * group * 16
+    Parallel.forEachRange(of: outputs / 16, grain: 4) { blocks in
+      for block in blocks {
+        transformGradients(
+          gradient, tiling, channel: block * 16, into: right.pointer + block * blockSize)
+      }
+    }
+    let rowTasks = (inputs + gradientRows - 1) / gradientRows
+    let columnTasks = (outputs + gradientColumns - 1) / gradientColumns
+    Parallel.forEach(rowTasks * columnTasks) { task in
+      let (rowTask, columnTask) = (task / columnTasks, task % columnTasks)
+      let rows = (rowTask * gradientRows)..<min(inputs, (rowTask + 1) * gradientRows)
+      let columns =
+        (columnTask * gradientColumns)..<min(outputs, (columnTask + 1) * gradientColumns)
+      place(rows, columns) { target, tapStride, rowStride in
+        for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
+          multiplyGradients(
+            left.pointer, channels: inputs, rows: rows,
+            right.pointer + column / 16 * blockSize, groups: groups,
+            into: target + (column - columns.lowerBound), tapStride: tapStride, rowStride: rowStride
+          )
+        }
+      }
+    }
+  }
+
+  /// A y Aᵀ of all tiles and sixteen channels, `[element][tile][16]`, with zeros for tiles that don't exist.
+  private static func transformGradients(
+    _ gradient: Tensor, _ tiling: Winograd.Tiling, channel: Int,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    let channels = gradient.shape[3]
+    let places = groupCount(tiling) * group
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16 + 36) { buffer in
+      let patch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      for index in 0..<places {
+        guard index < tiling.count else {
+          for element in 0..<36 { store(Vector(), target + (element * places + index) * 16) }
+          continue
+        }
+        let (image, top, first) = tiling.origin(index)
+        for row in 0..<4 {
+          for column in 0..<4 {
+            let (y, x) = (top + row, first + column)
+            let pixel = (image * tiling.height + y) * tiling.width + x
+            store(
+              y < tiling.height && x < tiling.width
+                ? load(gradient.pointer + (pixel * channels + channel)) : Vector(),
+              patch + (row * 4 + column) * 16)
+          }
+        }
+        Winograd.transformOutputGradient(
+          patch, rowStride: 64, columnStride: 16, channels: 16, scratch: patch + 256,
+          into: target + index * 16, stride: places * 16)
+      }
+    }
+  }
+
+  /// The six elements of a row, of one channel of the input.
+  private struct SixVectors {
+    var (x0, x1, x2, x3, x4, x5) = (Vector(), Vector(), Vector(), Vector(), Vector(), Vector())
+
+    /// Adds the products with a tile's six elements, which stand four apart.
+    @_transparent
+    mutating func add(
+      _ m: (Vector, Vector, Vector, Vector, Vector, Vector), _ a: UnsafePointer<Float>
+    ) {
+      x0.addProduct(m.0, Vector(repeating: a[0]))
+      x1.addProduct(m.1, Vector(repeating: a[4]))
+      x2.addProduct(m.2, Vector(repeating: a[8]))
+      x3.addProduct(m.3, Vector(repeating: a[12]))
+      x4.addProduct(m.4, Vector(repeating: a[16]))
+      x5.addProduct(m.5, Vector(repeating: a[20]))
+    }
+
+    /// Gᵀ u without the factors.
+    @_transparent
+    func put(_ p: UnsafeMutablePointer<Float>) {
+      let taps = weightsAdjoint((x0, x1, x2, x3, x4, x5))
+      store(taps.0, p)
+      store(taps.1, p + 16)
+      store(taps.2, p + 32)
+    }
+  }
+
+  /// Gᵀ u without the factors of `scale`.
+  @_transparent
+  private static func weightsAdjoint(
+    _ u: (Vector, Vector, Vector, Vector, Vector, Vector)
+  ) -> (Vector, Vector, Vector) {
+    let (s, d) = (u.1 + u.2, u.1 - u.2)
+    let (p, q) = (u.3 + u.4, u.3 - u.4)
+    let (near, far) = (Vector(repeating: Winograd.near), Vector(repeating: Winograd.far))
+    return (
+      u.0 + s + p,
+      near * d + far * q,
+      u.5 + Vector(repeating: Winograd.near * Winograd.near) * s
+        + Vector(repeating: Winograd.far * Winograd.far) * p
+    )
+  }
+
+  /// The gradient of some rows and sixteen columns, all taps.
+  @inline(never)
+  private static func multiplyGradients(
+    _ left: UnsafePointer<Float>, channels: Int, rows: Range<Int>, _ right: UnsafePointer<Float>,
+    groups: Int, into target: UnsafeMutablePointer<Float>, tapStride: Int, rowStride: Int
+  ) {
+    let elementStride = groups &* group &* 16
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 4 * 18) { buffer in
+      let half = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: 4) {
+        for row in 0..<6 {
+          var (r0, r1, r2, r3) = (SixVectors(), SixVectors(), SixVectors(), SixVectors())
+          for group in 0..<groups {
+            var a = left + ((group &* 6 &+ row) &* channels &+ first) &* 24
+            var m = right + (row &* 6 &* elementStride &+ group &* 64)
+            for _ in 0..<4 {
+              let six = (
+                load(m), load(m + elementStride), load(m + 2 &* elementStride),
+                load(m + 3 &* elementStride), load(m + 4 &* elementStride),
+                load(m + 5 &* elementStride)
+              )
+              r0.add(six, a)
+              r1.add(six, a + 24)
+              r2.add(six, a + 48)
+              r3.add(six, a + 72)
+              a += 1
+              m += 16
+            }
+          }
+          let place = half + row &* 48
+          r0.put(place)
+          r1.put(place + 288)
+          r2.put(place + 576)
+          r3.put(place + 864)
+        }
+        for i in 0..<4 {
+          let line = target + (first &- rows.lowerBound &+ i) &* rowStride
+          for column in 0..<3 {
+            let p = UnsafePointer(half) + (i &* 288 &+ column &* 16)
+            let taps = weightsAdjoint(
+              (load(p), load(p + 48), load(p + 96), load(p + 144), load(p + 192), load(p + 240)))
+            store(taps.0, line + column &* tapStride)
+            store(taps.1, line + (3 &+ column) &* tapStride)
+            store(taps.2, line + (6 &+ column) &* tapStride)
+          }
+        }
+      }
+    }
+  }
+}
