@@ -1,8 +1,9 @@
 // Which alpha to look at first, from what can be seen without knowing the truth.
 
 /// The alpha at which an edit has set in: the lowest at which the base, as it was before it was tuned, finds that the sentence
-/// describes the edit better than the photograph's own embedding or caption does, by a tenth of what it does worse for what
-/// comes back of the photograph.
+/// describes the edit better than the photograph's own embedding or caption does, by three tenths of what it does worse for what
+/// comes back of the photograph. Far beyond the sentence none is suggested: an edit that has not set in by then is mostly
+/// another one.
 public struct AlphaSuggestion: Codable, Equatable, Sendable {
   /// What was measured of the edits of one alpha, the mean over seeds.
   public struct Measure: Codable, Equatable, Sendable {
@@ -27,11 +28,12 @@ public struct AlphaSuggestion: Codable, Equatable, Sendable {
   /// picture changes.
   private static let leastLikeness = 0.6
   /// By what share of the sentence's deficit at the lowest alpha it is to be ahead.
-  private static let lead = 0.1
+  private static let lead = 0.3
+  /// The highest alpha that is suggested, where there are lower ones.
+  private static let highest = 1.2
 
   public var alpha: Double
-  /// Whether the sentence describes no edit better than the photograph's embedding does. The suggested alpha is then the
-  /// one at which it comes closest.
+  /// Whether the sentence describes no edit better than the photograph's embedding does.
   public var isWeak: Bool
   /// Whether the picture has changed as a whole by the suggested alpha.
   public var isWhole: Bool
@@ -54,7 +56,12 @@ public struct AlphaSuggestion: Codable, Equatable, Sendable {
       return nil
     }
     let wanted = max(0, -Self.lead * measures[0].sentence)
-    let chosen = edits.first { $0.sentence >= wanted } ?? strongest
+    let near = edits.filter { $0.alpha <= Self.highest }
+    let candidates = near.isEmpty ? edits : near
+    // Where none is so far ahead, the one that comes closest.
+    let chosen =
+      candidates.first { $0.sentence >= wanted }
+      ?? candidates.max { $0.sentence < $1.sentence } ?? strongest
     alpha = chosen.alpha
     isWeak = strongest.sentence < 0
     isWhole = chosen.likeness < Self.leastLikeness * measures[0].likeness

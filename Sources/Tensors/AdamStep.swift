@@ -48,19 +48,29 @@ public struct AdamStep: Sendable {
       mean.count == values.count && variance.count == values.count,
       "a step of a tensor \(values.shape) with \(mean.shape), \(variance.shape)")
     let update = Update(self)
-    return { part in
-      for row in 0..<part.rows {
-        let place = part.offset &+ row &* part.stride
-        let (p, m, v) = (values.pointer + place, mean.pointer + place, variance.pointer + place)
+    return PartTaker { part in
+      let place = part.place
+      for row in 0..<place.rows {
+        let first = place.offset &+ row &* place.stride
+        let (p, m, v) = (values.pointer + first, mean.pointer + first, variance.pointer + first)
         // The rows are too short, and too far apart, for the processor to foresee.
-        let ahead = Self.rowsAhead &* part.stride
-        for column in stride(from: 0, to: part.columns, by: 16) {
+        let ahead = Self.rowsAhead &* place.stride
+        for column in stride(from: 0, to: place.columns, by: 16) {
           processor_prefetch(p + (ahead &+ column))
           processor_prefetch(m + (ahead &+ column))
           processor_prefetch(v + (ahead &+ column))
         }
         update(
-          p, gradient: part.values + row &* part.valueStride, mean: m, variance: v, part.columns)
+          p, gradient: part.values + row &* part.valueStride, mean: m, variance: v, place.columns)
+      }
+    } prepare: { place, share, shares in
+      for row in (share * place.rows / shares)..<((share + 1) * place.rows / shares) {
+        let first = place.offset &+ row &* place.stride
+        for column in stride(from: first, to: first + place.columns, by: 16) {
+          processor_prefetch_far(values.pointer + column)
+          processor_prefetch_far(mean.pointer + column)
+          processor_prefetch_far(variance.pointer + column)
+        }
       }
     }
   }

@@ -334,10 +334,11 @@ enum FewTiles {
       make(values.pointer, each, columns.count)
       withExtendedLifetime(values) {
         for tap in 0..<9 {
-          taker(
+          taker.take(
             TensorPart(
-              offset: (tap * inputs + rows.lowerBound) * outputs + columns.lowerBound,
-              stride: outputs, rows: rows.count, columns: columns.count,
+              place: PartPlace(
+                offset: (tap * inputs + rows.lowerBound) * outputs + columns.lowerBound,
+                stride: outputs, rows: rows.count, columns: columns.count),
               values: values.pointer + tap * each, valueStride: columns.count))
         }
       }

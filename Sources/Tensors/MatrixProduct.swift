@@ -272,16 +272,19 @@ enum MatrixProduct {
       let target = ProductTarget(
         base: values.pointer - (some.lowerBound * width + here.lowerBound),
         offsets: .strided(width))
-      for block in plan.blocks {
+      let part = PartPlace(
+        offset: offset + some.lowerBound * columns + here.lowerBound, stride: columns,
+        rows: some.count, columns: here.count)
+      for (number, block) in plan.blocks.enumerated() {
         multiply(
           left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: some,
-          packed: place(chunk, block), columns: here, into: target.part(block, of: plan))
+          packed: place(chunk, block), columns: here, into: target.part(block, of: plan)
+        ) { share, shares in
+          taker.prepare(part, number * shares + share, plan.blocks.count * shares)
+        }
       }
       withExtendedLifetime(values) {
-        taker(
-          TensorPart(
-            offset: offset + some.lowerBound * columns + here.lowerBound, stride: columns,
-            rows: some.count, columns: here.count, values: values.pointer, valueStride: width))
+        taker.take(TensorPart(place: part, values: values.pointer, valueStride: width))
       }
     }
   }
@@ -942,20 +945,38 @@ public func matrixProduct(
   return result
 }
 
-/// A rectangle of a tensor that a kernel has just made.
-public struct TensorPart {
+/// A rectangle of a tensor.
+public struct PartPlace {
   /// Where its first element stands in the tensor, and how far apart its rows begin there, in elements.
   public var offset: Int
   public var stride: Int
   public var rows: Int
   public var columns: Int
+}
+
+/// A rectangle of a tensor that a kernel has just made.
+public struct TensorPart {
+  public var place: PartPlace
   /// Its elements, for as long as whoever gets them takes, and how far apart its rows begin here.
   var values: UnsafePointer<Float>
   var valueStride: Int
 }
 
 /// Takes a tensor in parts, in any order and on any thread.
-public typealias PartTaker = (TensorPart) -> Void
+public struct PartTaker {
+  let take: (TensorPart) -> Void
+  /// Asks for one of several shares of the memory that taking a part will use. Called before the part is taken, while the
+  /// processor is busy with the products that make it.
+  let prepare: (_ place: PartPlace, _ share: Int, _ shares: Int) -> Void
+
+  public init(
+    _ take: @escaping (TensorPart) -> Void,
+    prepare: @escaping (_ place: PartPlace, _ share: Int, _ shares: Int) -> Void = { _, _, _ in }
+  ) {
+    self.take = take
+    self.prepare = prepare
+  }
+}
 
 /// `leftᵀ * right`, given away in parts.
 ///

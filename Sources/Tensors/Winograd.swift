@@ -535,10 +535,11 @@ package enum Winograd {
         rowStride: columns.count)
       withExtendedLifetime(values) {
         for tap in 0..<9 {
-          taker(
+          taker.take(
             TensorPart(
-              offset: (tap * inputs + some.lowerBound) * outputs + columns.lowerBound,
-              stride: outputs, rows: some.count, columns: columns.count,
+              place: PartPlace(
+                offset: (tap * inputs + some.lowerBound) * outputs + columns.lowerBound,
+                stride: outputs, rows: some.count, columns: columns.count),
               values: values.pointer + tap * each, valueStride: columns.count))
         }
       }

@@ -132,7 +132,7 @@ struct BaseForm {
         as [String: Any],
       "finetune": ["steps": 100, "learning-rate": 0.0001, "batch": 4],
       "generate": [
-        "alphas": [0, 0.4, 0.6, 0.8, 1, 1.2, 1.5], "steps": 25, "guidance-scale": 1.5,
+        "alphas": [0, 0.6, 0.8, 1, 1.2, 1.5, 2], "steps": 25, "guidance-scale": 1,
         "guidance-course": "from-photograph", "start": "inversion", "details": "photograph",
       ],
     ]

@@ -16,13 +16,23 @@ import Testing
     let suggestion = try #require(
       AlphaSuggestion(
         measures([0, 0.4, 0.6, 0.8, 1], sentence: [-0.4, -0.3, 0.03, 0.05, 0.3])))
-    #expect(suggestion.alpha == 0.8 && !suggestion.isWeak && !suggestion.isWhole)
+    #expect(suggestion.alpha == 1 && !suggestion.isWeak && !suggestion.isWhole)
     #expect(suggestion.warnings.isEmpty)
-    // It is ahead, but nowhere by a tenth of what it was behind.
+    // It is ahead, but nowhere by three tenths of what it was behind.
     let little = try #require(
       AlphaSuggestion(
         measures([0, 0.4, 0.6, 0.8, 1], sentence: [-0.4, -0.3, -0.05, 0.03, 0.02])))
     #expect(little.alpha == 0.8 && !little.isWeak)
+  }
+
+  @Test func farBeyondTheSentenceNoneIsSuggested() throws {
+    let suggestion = try #require(
+      AlphaSuggestion(measures([0, 0.8, 1.2, 1.5, 2], sentence: [-0.4, -0.2, 0.02, 0.2, 0.3])))
+    #expect(suggestion.alpha == 1.2 && !suggestion.isWeak)
+    // But where there is nothing else.
+    let far = try #require(
+      AlphaSuggestion(measures([0, 1.5, 2], sentence: [-0.4, 0.1, 0.3])))
+    #expect(far.alpha == 2)
   }
 
   @Test func theOrderOfTheAlphasMakesNoDifference() {

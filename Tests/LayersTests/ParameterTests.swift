@@ -65,7 +65,7 @@ import Testing
     backward()
     #expect(taken == [[2, 2, 2, 2]])
     #expect(parameter.gradient == nil)
-    parameter.gradientTaker = { { _ in } }
+    parameter.gradientTaker = { PartTaker { _ in } }
     parameter.isTrainable = false
     #expect(parameter.whenGradientIsComplete == nil && parameter.gradientTaker == nil)
     #expect(!parameter.variable.isTracked)

@@ -82,15 +82,16 @@ func expectSameBytesOnAnyThreads(
 func joined(_ shape: Shape, _ give: (PartTaker) -> Void) -> Tensor {
   let result = Tensor(repeating: .nan, shape)
   let counts = Tensor(zeros: shape)
-  give { part in
-    for row in 0..<part.rows {
-      for column in 0..<part.columns {
-        let place = part.offset + row * part.stride + column
+  let taker = PartTaker { part in
+    for row in 0..<part.place.rows {
+      for column in 0..<part.place.columns {
+        let place = part.place.offset + row * part.place.stride + column
         result.pointer[place] = part.values[row * part.valueStride + column]
         counts.pointer[place] += 1
       }
     }
   }
+  give(taker)
   for place in 0..<shape.count where counts.pointer[place] != 1 { result.pointer[place] = .nan }
   return withExtendedLifetime(counts) { result }
 }
