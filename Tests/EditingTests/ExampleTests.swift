@@ -12,7 +12,7 @@ import Testing
     let folder = try TemporaryFolder()
     var run = StageRun(folder: RunFolder(path: folder.path))
     run.request = try EditRequest(requestAt: "\(Repository.path)/prompts/flower-purple.yaml")
-    run.flags.generate.alphas = [0, 1]
+    run.flags.generate.alphas = [0, 1.5]
     run.shouldStop = { false }
     try EmbeddingStage.run(run)
     try WeightsStage.run(run)
@@ -23,7 +23,7 @@ import Testing
     let autoencoder = try base.folder.autoencoder()
     let reconstructed = try Picture(autoencoder.image(of: base.latent(of: photograph)))
     let unchanged = try Picture(contentsOf: run.folder.edit(alpha: 0, seed: nil))
-    let edited = try Picture(contentsOf: run.folder.edit(alpha: 1, seed: nil))
+    let edited = try Picture(contentsOf: run.folder.edit(alpha: 1.5, seed: nil))
     #expect(photograph.psnr(to: unchanged) > photograph.psnr(to: reconstructed) - 3)
 
     // The middle of the flower is orange, and turns bluer than red, with less green than either.
