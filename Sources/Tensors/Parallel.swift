@@ -1,5 +1,9 @@
 // The program's own threads. Work is cut into tasks whose number and size don't depend on how many threads there are,
 // so that results don't either.
+//
+// The cores of one machine may share no cache: then a line that one of them wrote takes the other half a microsecond,
+// several times what memory takes of which the processor knows in time. So which thread gets a task is decided by its
+// index, and what the threads tell each other takes as few lines as it can.
 
 import CProcessor
 import Glibc
@@ -14,10 +18,15 @@ public enum Parallel {
   /// - Precondition: at least 1.
   public static func setThreads(_ count: Int) { ThreadPool.shared.resize(to: count) }
 
+  /// The number of the thread that runs the current task, from 0; nil outside of tasks.
+  static var lane: Int? { ThreadPool.lane }
+
   /// Calls `body` once for each index in `0..<count`, on any thread and in any order, and returns when all are done.
+  /// Each thread begins with its own share of the indices, the same in every call of so many tasks: what a task wrote is
+  /// most likely still in the cache of the thread that reads or changes it in the next step.
   /// Called from within a task, or while another thread has the workers, it runs on the calling thread alone.
   public static func forEach(_ count: Int, _ body: (Int) -> Void) {
-    if count > 1, !ThreadPool.isInsideTask {
+    if count > 1, ThreadPool.lane == nil {
       ThreadPool.shared.run(count, body)
     } else {
       for index in 0..<count { body(index) }
@@ -33,56 +42,92 @@ public enum Parallel {
   }
 }
 
+/// Whole numbers that threads share, each in cache lines of its own.
+private struct SharedNumbers {
+  private static let spacing = 128
+  private let base: UnsafeMutableRawPointer
+  private let count: Int
+
+  init(count: Int) {
+    self.count = count
+    base = .allocate(byteCount: count * Self.spacing, alignment: Self.spacing)
+    for index in 0..<count {
+      (base + index * Self.spacing).bindMemory(to: Atomic<Int>.self, capacity: 1)
+        .initialize(to: Atomic(0))
+    }
+  }
+
+  func deallocate() { base.deallocate() }
+
+  subscript(index: Int) -> UnsafeMutablePointer<Atomic<Int>> {
+    @inline(__always) get {
+      (base + index &* Self.spacing).assumingMemoryBound(to: Atomic<Int>.self)
+    }
+  }
+}
+
 /// Threads that wait, first spinning and then asleep, for the next batch of tasks.
 private final class ThreadPool: @unchecked Sendable {
   static let shared = ThreadPool(threads: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 
-  /// Whether the current thread runs a task, by a key of thread-local storage.
-  private static let insideKey: pthread_key_t = {
+  /// The number of the thread that runs a task, plus 1, by a key of thread-local storage.
+  private static let laneKey: pthread_key_t = {
     var key = pthread_key_t()
     pthread_key_create(&key, nil)
     return key
   }()
 
-  static var isInsideTask: Bool { pthread_getspecific(insideKey) != nil }
+  /// The number of the thread that runs the current task, 0 for the one that began the batch; nil outside of tasks.
+  static var lane: Int? {
+    pthread_getspecific(laneKey).map { Int(bitPattern: $0) - 1 }
+  }
 
-  private(set) var threads: Int
+  private static func setLane(_ lane: Int?) {
+    pthread_setspecific(laneKey, lane.flatMap { UnsafeRawPointer(bitPattern: $0 + 1) })
+  }
+
+  private(set) var threads = 0
   private let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
 
-  /// The batch that runs. Written while `next` is closed and read by whoever claims an index from it.
+  /// The batch that runs. Read by whoever has claimed a task of it, which can't be done before it is written.
   private var body: ((Int) -> Void)?
-  private let count = Atomic<Int>(0)
-  /// The next index to claim. At `closed` or above, no batch runs.
-  private let next = Atomic<Int>(ThreadPool.closed)
-  /// How many workers may hold a claimed index.
-  private let active = Atomic<Int>(0)
-  private let generation = Atomic<Int>(0)
+  /// The tasks of each thread that nobody has claimed: the next in the lower half of the bits, the end in the upper one.
+  /// In one number, so that who claims a task of a batch can't take it for one of the next.
+  private var tasks = SharedNumbers(count: 0)
+  /// How many tasks each of the workers has finished since it was started.
+  private var finished = SharedNumbers(count: 0)
+  /// The sum of these when the last batch was done.
+  private var finishedBefore = 0
+
   private let occupied = Atomic<Bool>(false)
   private let sleepers = Atomic<Int>(0)
-  private let wanted = Atomic<Int>(0)
   private var workers: [pthread_t] = []
   private var mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private var wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-  private static let closed = Int.max / 2
+  /// Tasks that tell a worker to end.
+  private static let stop = -1
+  private static let low = 0xffff_ffff
 
   init(threads: Int) {
-    self.threads = threads
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(wake, nil)
-    start()
+    start(threads)
   }
 
-  private func start() {
-    wanted.store(threads - 1, ordering: .sequentiallyConsistent)
-    for index in 0..<max(0, threads - 1) {
+  private func start(_ count: Int) {
+    threads = count
+    tasks = SharedNumbers(count: count)
+    finished = SharedNumbers(count: count)
+    finishedBefore = 0
+    for lane in 1..<max(1, count) {
       var thread = pthread_t()
-      let context = Unmanaged.passRetained(Worker(pool: self, index: index)).toOpaque()
+      let context = Unmanaged.passRetained(Worker(pool: self, lane: lane)).toOpaque()
       let status = pthread_create(
         &thread, nil,
         { context in
           let worker = Unmanaged<Worker>.fromOpaque(context!).takeRetainedValue()
-          worker.pool.work(index: worker.index)
+          worker.pool.work(lane: worker.lane)
           return nil
         }, context)
       precondition(status == 0, "a thread could not be started")
@@ -92,75 +137,123 @@ private final class ThreadPool: @unchecked Sendable {
 
   /// Takes the workers, unless another thread of the caller's program has them.
   private func occupy() -> Bool {
-    occupied.compareExchange(expected: false, desired: true, ordering: .sequentiallyConsistent)
-      .exchanged
+    !occupied.load(ordering: .relaxed)
+      && occupied.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
   }
 
   func resize(to count: Int) {
     precondition(count >= 1, "at least one thread")
     while !occupy() { sched_yield() }
-    defer { occupied.store(false, ordering: .sequentiallyConsistent) }
+    defer { occupied.store(false, ordering: .releasing) }
     guard count != threads else { return }
-    wanted.store(0, ordering: .sequentiallyConsistent)
-    announce()
+    for lane in 1..<max(1, threads) {
+      tasks[lane].pointee.store(Self.stop, ordering: .sequentiallyConsistent)
+    }
+    wakeSleepers()
     for worker in workers { pthread_join(worker, nil) }
     workers = []
-    threads = count
-    start()
+    tasks.deallocate()
+    finished.deallocate()
+    start(count)
   }
 
-  private func announce() {
-    generation.add(1, ordering: .sequentiallyConsistent)
-    if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
-      pthread_mutex_lock(mutex)
-      pthread_cond_broadcast(wake)
-      pthread_mutex_unlock(mutex)
-    }
+  private func wakeSleepers() {
+    guard sleepers.load(ordering: .sequentiallyConsistent) > 0 else { return }
+    pthread_mutex_lock(mutex)
+    pthread_cond_broadcast(wake)
+    pthread_mutex_unlock(mutex)
   }
 
-  func run(_ tasks: Int, _ body: (Int) -> Void) {
+  func run(_ count: Int, _ body: (Int) -> Void) {
     guard threads > 1, occupy() else {
-      for index in 0..<tasks { body(index) }
+      for index in 0..<count { body(index) }
       return
     }
-    defer { occupied.store(false, ordering: .sequentiallyConsistent) }
-    pthread_setspecific(Self.insideKey, UnsafeRawPointer(bitPattern: 1))
+    defer { occupied.store(false, ordering: .releasing) }
+    Self.setLane(0)
     withoutActuallyEscaping(body) { body in
       self.body = body
-      count.store(tasks, ordering: .relaxed)
-      next.store(0, ordering: .sequentiallyConsistent)
-      announce()
-      claim()
-      // Every index is claimed; those that workers hold may still run.
-      next.store(Self.closed, ordering: .sequentiallyConsistent)
+      for lane in (0..<threads).reversed() {
+        let (first, end) = (lane * count / threads, (lane + 1) * count / threads)
+        tasks[lane].pointee.store(end << 32 | first, ordering: .sequentiallyConsistent)
+      }
+      wakeSleepers()
+      finishedBefore += count - runTasks(lane: 0)
+      // Every task is claimed; those of the workers may still run.
       var spins = 0
-      while active.load(ordering: .sequentiallyConsistent) > 0 {
+      while finishedByWorkers != finishedBefore {
         processor_relax()
         spins += 1
         if spins > 2_000 { sched_yield() }
       }
       self.body = nil
     }
-    pthread_setspecific(Self.insideKey, nil)
+    Self.setLane(nil)
   }
 
-  /// Runs tasks until none is left to claim.
-  private func claim() {
-    while true {
-      let index = next.add(1, ordering: .sequentiallyConsistent).oldValue
-      guard index < count.load(ordering: .relaxed) else { return }
-      body!(index)
+  private var finishedByWorkers: Int {
+    var sum = 0
+    for lane in 1..<threads { sum &+= finished[lane].pointee.load(ordering: .acquiring) }
+    return sum
+  }
+
+  /// Runs tasks until none is left to claim: those of the thread itself, then what others have not come to.
+  /// - Returns: how many.
+  private func runTasks(lane: Int) -> Int {
+    var all = 0
+    for other in 0..<threads {
+      var owner = lane + other
+      if owner >= threads { owner -= threads }
+      // Looking costs less than claiming, which takes the line from its owner.
+      guard other == 0 || hasTasks(owner), let first = claim(owner) else { continue }
+      let done = runTasks(of: owner, from: first)
+      all += done
+      if lane > 0 { finished[lane].pointee.add(done, ordering: .releasing) }
     }
+    return all
   }
 
-  private func work(index: Int) {
-    pthread_setspecific(Self.insideKey, UnsafeRawPointer(bitPattern: 1))
+  /// Runs a task that is claimed, and then what is left of its owner's.
+  /// - Returns: how many.
+  @inline(never)
+  private func runTasks(of owner: Int, from first: Int) -> Int {
+    // Held once for all tasks: counting its references one by one would send their count to and fro. Let go on return,
+    // for the batch may end once these tasks are known to be finished.
+    let body = self.body!
+    var done = 0
+    var index: Int? = first
+    while let current = index {
+      body(current)
+      done += 1
+      index = claim(owner)
+    }
+    return done
+  }
+
+  private func hasTasks(_ owner: Int) -> Bool {
+    let word = tasks[owner].pointee.load(ordering: .sequentiallyConsistent)
+    return word & Self.low < word >> 32
+  }
+
+  private func claim(_ owner: Int) -> Int? {
+    let word = tasks[owner].pointee.add(1, ordering: .acquiringAndReleasing).oldValue
+    let index = word & Self.low
+    return index < word >> 32 ? index : nil
+  }
+
+  /// Whether a worker has nothing to do.
+  private func isIdle(_ lane: Int) -> Bool {
+    let word = tasks[lane].pointee.load(ordering: .sequentiallyConsistent)
+    return word != Self.stop && word & Self.low >= word >> 32
+  }
+
+  private func work(lane: Int) {
+    Self.setLane(lane)
     // With more threads than cores, a thread that spins keeps another from working.
     let patience = threads <= cores ? 20_000 : 0
-    var seen = -1
     while true {
       var spins = 0
-      while generation.load(ordering: .sequentiallyConsistent) == seen {
+      while isIdle(lane) {
         if spins < patience {
           processor_relax()
           spins += 1
@@ -168,27 +261,21 @@ private final class ThreadPool: @unchecked Sendable {
         }
         pthread_mutex_lock(mutex)
         sleepers.add(1, ordering: .sequentiallyConsistent)
-        while generation.load(ordering: .sequentiallyConsistent) == seen {
-          pthread_cond_wait(wake, mutex)
-        }
+        while isIdle(lane) { pthread_cond_wait(wake, mutex) }
         sleepers.subtract(1, ordering: .sequentiallyConsistent)
         pthread_mutex_unlock(mutex)
       }
-      seen = generation.load(ordering: .sequentiallyConsistent)
-      guard index < wanted.load(ordering: .sequentiallyConsistent) else { return }
-      active.add(1, ordering: .sequentiallyConsistent)
-      // A worker that comes late finds the batch closed, or the next one open: either is fine.
-      if next.load(ordering: .sequentiallyConsistent) < Self.closed { claim() }
-      active.subtract(1, ordering: .sequentiallyConsistent)
+      if tasks[lane].pointee.load(ordering: .relaxed) == Self.stop { return }
+      _ = runTasks(lane: lane)
     }
   }
 
   private final class Worker {
     let pool: ThreadPool
-    let index: Int
-    init(pool: ThreadPool, index: Int) {
+    let lane: Int
+    init(pool: ThreadPool, lane: Int) {
       self.pool = pool
-      self.index = index
+      self.lane = lane
     }
   }
 }

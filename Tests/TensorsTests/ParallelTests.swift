@@ -98,4 +98,57 @@ import Testing
       }
     }
   }
+
+  /// Two tasks that run at once are each the one of their own thread, over and over.
+  @Test func eachThreadBeginsWithItsShare() {
+    withThreads(2) {
+      let deadline = Date.now + 20
+      var meetings = 0
+      while meetings < 20, Date.now < deadline {
+        let inside = Atomic<Int>(0)
+        let lanes = Mutex([Int?](repeating: nil, count: 2))
+        let together = Atomic<Bool>(false)
+        Parallel.forEach(2) { index in
+          lanes.withLock { $0[index] = Parallel.lane }
+          inside.add(1, ordering: .sequentiallyConsistent)
+          let patience = Date.now + 0.1
+          while Date.now < patience, !together.load(ordering: .sequentiallyConsistent) {
+            if inside.load(ordering: .sequentiallyConsistent) == 2 {
+              together.store(true, ordering: .sequentiallyConsistent)
+            }
+          }
+        }
+        guard together.load(ordering: .sequentiallyConsistent) else { continue }
+        meetings += 1
+        #expect(lanes.withLock { $0 } == [0, 1])
+      }
+      #expect(meetings == 20)
+    }
+  }
+
+  /// A thread that is done goes on with what another has not begun.
+  @Test func sharesOfASlowThreadAreTaken() {
+    withThreads(2) {
+      let deadline = Date.now + 20
+      var taken = false
+      while !taken, Date.now < deadline {
+        let found = Mutex([Int?](repeating: nil, count: 8))
+        Parallel.forEach(8) { index in
+          found.withLock { $0[index] = Parallel.lane }
+          if index == 0 { usleep(20_000) }
+        }
+        // The first four are the calling thread's; it sleeps in the first of them.
+        taken = found.withLock { $0[1...3].contains(1) }
+      }
+      #expect(taken)
+    }
+  }
+
+  @Test func noLaneOutsideOfTasks() {
+    withThreads(2) {
+      #expect(Parallel.lane == nil)
+      Parallel.forEach(4) { _ in }
+      #expect(Parallel.lane == nil)
+    }
+  }
 }

@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import Tensors
@@ -149,5 +150,55 @@ import Testing
     _ = one.storage(count: 100)
     #expect(one.usage.inUse == 0 && one.usage.reserved > 0)
     #expect(other.usage.reserved == 0)
+  }
+
+  /// What the tasks of one thread gave back is never taken by those of another.
+  @Test func buffersOfTasksStayWithTheirThread() {
+    let pool = StoragePool()
+    withThreads(3) {
+      let owners = Mutex([UInt: Int]())
+      let foreign = Atomic<Int>(0)
+      for _ in 0..<200 {
+        Parallel.forEach(12) { _ in
+          // On the calling thread alone where another test has the workers.
+          guard let lane = Parallel.lane else { return }
+          for count in [100, 3000, StoragePool.large, 3 * StoragePool.large] {
+            let storage = pool.storage(count: count)
+            let address = UInt(bitPattern: storage.pointer)
+            let owner = owners.withLock { owners in
+              if owners[address] == nil { owners[address] = lane }
+              return owners[address]
+            }
+            if owner != lane { foreign.add(1, ordering: .relaxed) }
+            withExtendedLifetime(storage) {}
+          }
+        }
+      }
+      #expect(foreign.load(ordering: .relaxed) == 0)
+      #expect(pool.usage.inUse == 0)
+      pool.trim()
+      #expect(pool.usage.reserved == 0)
+    }
+  }
+
+  /// A buffer that a task took goes back to its thread whoever gives it back, and counts as in use until then.
+  @Test func buffersOfTasksMayOutliveThem() {
+    let pool = StoragePool()
+    withThreads(2) {
+      let kept = Mutex([Storage]())
+      Parallel.forEach(4) { _ in
+        let storage = pool.storage(count: 5000)
+        kept.withLock { $0.append(storage) }
+      }
+      let bytes = 4 * 4 * StoragePool.capacity(for: 5000)
+      #expect(pool.usage.inUse == bytes)
+      #expect(pool.usage.peak == bytes)
+      pool.trim()
+      #expect(pool.usage.reserved == bytes)
+      kept.withLock { $0 = [] }
+      #expect(pool.usage.inUse == 0)
+      pool.resetPeak()
+      #expect(pool.usage.peak == 0)
+    }
   }
 }
