@@ -166,15 +166,17 @@ extension Tensor {
     let tasks = (rows + grain - 1) / grain
     let partial = Tensor(uninitialized: [groups * tasks, columns])
     let source = UnsafePointer(pointer)
-    Parallel.forEach(groups * tasks) { task in
+    // Of long rows, a few lines of each at a time, and several threads along them.
+    let width = count > 1 << 14 ? Swift.min(columns, 512) : columns
+    let parts = (columns + width - 1) / width
+    Parallel.forEach(groups * tasks * parts) { number in
+      let (task, part) = (number / parts, number % parts)
       let first = task % tasks * grain
       let line = source + (task / tasks * rows + first) * columns
-      let count = Swift.min(grain, rows - first)
-      forEachVector(0..<columns) { j, n in
-        var sum = Vector()
-        for row in 0..<count { sum += read(line + (row &* columns &+ j), n) }
-        write(sum, partial.pointer + (task &* columns &+ j), n)
-      }
+      let rows = Swift.min(grain, rows - first)
+      sumRows(
+        line, rows, stride: columns, (part * width)..<Swift.min(columns, (part + 1) * width),
+        into: partial.pointer + task * columns)
     }
     if tasks == 1 { return partial }
     let result = Tensor(uninitialized: [groups, columns])
@@ -212,4 +214,43 @@ extension Tensor {
 
   /// The sum over the pixels of each picture: `[batch, …, channels]` to `[batch, channels]`.
   public func sumOfPixels() -> Tensor { sumsOfRows(groups: shape[0]) }
+}
+
+/// Sums some columns of rows, each from the first row to the last.
+private func sumRows(
+  _ source: UnsafePointer<Float>, _ rows: Int, stride: Int, _ columns: Range<Int>,
+  into target: UnsafeMutablePointer<Float>
+) {
+  var column = columns.lowerBound
+  while column &+ 128 <= columns.upperBound {
+    var (s0, s1, s2, s3) = (Vector(), Vector(), Vector(), Vector())
+    var (s4, s5, s6, s7) = (Vector(), Vector(), Vector(), Vector())
+    var line = source + column
+    for _ in 0..<rows {
+      s0 += load(line)
+      s1 += load(line + 16)
+      s2 += load(line + 32)
+      s3 += load(line + 48)
+      s4 += load(line + 64)
+      s5 += load(line + 80)
+      s6 += load(line + 96)
+      s7 += load(line + 112)
+      line += stride
+    }
+    let place = target + column
+    store(s0, place)
+    store(s1, place + 16)
+    store(s2, place + 32)
+    store(s3, place + 48)
+    store(s4, place + 64)
+    store(s5, place + 80)
+    store(s6, place + 96)
+    store(s7, place + 112)
+    column &+= 128
+  }
+  forEachVector(column..<columns.upperBound) { j, n in
+    var sum = Vector()
+    for row in 0..<rows { sum += read(source + (row &* stride &+ j), n) }
+    write(sum, target + j, n)
+  }
 }

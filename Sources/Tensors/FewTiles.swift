@@ -140,7 +140,7 @@ enum FewTiles {
     let (channels, groups) = (x.shape[3], groupCount(tiling))
     let left = StoragePool.shared.storage(count: groups * 6 * channels * rowCount)
     let blocks = channels / 16
-    Parallel.forEachRange(of: groups * blocks, grain: 4) { range in
+    Parallel.forEachRange(of: groups * blocks, grain: grain(groups * blocks)) { range in
       for task in range {
         let (group, block) = (task / blocks, task % blocks)
         transformInputs(
@@ -150,6 +150,9 @@ enum FewTiles {
     }
     return left
   }
+
+  /// How many of some blocks a task transforms: of few blocks so many that two or four threads have as much to do each.
+  private static func grain(_ blocks: Int) -> Int { max(1, min(4, blocks / 4)) }
 
   private static func groupCount(_ tiling: Winograd.Tiling) -> Int {
     (tiling.count + group - 1) / group
@@ -309,7 +312,7 @@ enum FewTiles {
 
   // MARK: - The gradient by the weights
 
-  /// Rows and columns of the gradient that a task makes.
+  /// The most rows and columns of the gradient that a task makes.
   private static let gradientRows = 64
   private static let gradientColumns = 128
 
@@ -360,7 +363,7 @@ enum FewTiles {
     // [sixteen columns][element][group][tile][16]
     let right = StoragePool.shared.storage(count: outputs * 36 * groups * group)
     let blockSize = 36 * groups * group * 16
-    Parallel.forEachRange(of: outputs / 16, grain: 4) { blocks in
+    Parallel.forEachRange(of: outputs / 16, grain: grain(outputs / 16)) { blocks in
       for block in blocks {
         transformGradients(
           gradient, tiling, channel: block * 16, into: right.pointer + block * blockSize)
@@ -368,11 +371,11 @@ enum FewTiles {
     }
     let rowTasks = (inputs + gradientRows - 1) / gradientRows
     let columnTasks = (outputs + gradientColumns - 1) / gradientColumns
+    let columnsEach = (outputs / 16 + columnTasks - 1) / columnTasks * 16
     Parallel.forEach(rowTasks * columnTasks) { task in
       let (rowTask, columnTask) = (task / columnTasks, task % columnTasks)
       let rows = (rowTask * gradientRows)..<min(inputs, (rowTask + 1) * gradientRows)
-      let columns =
-        (columnTask * gradientColumns)..<min(outputs, (columnTask + 1) * gradientColumns)
+      let columns = (columnTask * columnsEach)..<min(outputs, (columnTask + 1) * columnsEach)
       place(rows, columns) { target, tapStride, rowStride in
         for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
           multiplyGradients(

@@ -123,6 +123,40 @@ struct InnerPlan {
   func pieces(of block: Block) -> ArraySlice<Piece> { all[block.range] }
 }
 
+/// The columns of a product cut into tasks, the same strips in either half of the columns: two threads, of which each
+/// takes half of the tasks, then have as much to do.
+struct ColumnTasks {
+  /// How many tasks there are. The last ones may have no columns.
+  let count: Int
+  /// The most columns of a task.
+  let most: Int
+  private let columns: Int
+  private let half: Int
+  private let tasksOfHalf: Int
+
+  /// - Parameters:
+  ///   - wanted: how many tasks there should be, at least, where there are as many strips.
+  ///   - mostStrips: of a task.
+  init(columns: Int, wanted: Int, mostStrips: Int = .max) {
+    let width = MatrixProduct.stripWidth
+    let halves = wanted > 1 && columns > width ? 2 : 1
+    self.columns = columns
+    half = halves == 1 ? columns : MatrixProduct.padded((columns + 1) / 2)
+    let strips = (half + width - 1) / width
+    let tasks = min(strips, (wanted + halves - 1) / halves)
+    let stripsEach = min(mostStrips, (strips + tasks - 1) / tasks)
+    most = stripsEach * width
+    tasksOfHalf = (strips + stripsEach - 1) / stripsEach
+    count = halves * tasksOfHalf
+  }
+
+  subscript(task: Int) -> Range<Int> {
+    let (side, number) = (task / tasksOfHalf, task % tasksOfHalf)
+    let first = min(columns, side * half + number * most)
+    return first..<max(first, min(columns, (side + 1) * half, first + most))
+  }
+}
+
 enum MatrixProduct {
   /// The rows of a register tile: eight of 48 columns fill the 32 registers of AVX-512, six of 16 those of AVX2.
   @inline(__always) static var tileRows: Int { processor_target_has_avx512() != 0 ? 8 : 6 }
@@ -157,41 +191,38 @@ enum MatrixProduct {
       return StreamedProduct.run(
         rows: rows, columns: columns, pieces: pieces, left: left, right: right, into: target)
     }
-    let strips = (columns + stripWidth - 1) / stripWidth
-
     // Cut the columns first, since each task packs its own strips; then the rows, in chunks large enough to be worth a
     // task of their own.
     var rowTasks = 1
-    var columnTasks = 1
-    if rows * columns * plan.inner > serialLimit {
+    var wantedColumns = 1
+    let mostStrips = max(1, 192 / stripWidth)
+    let isLong = rows * columns * plan.inner > serialLimit
+    if isLong {
       let wanted = 8
-      let mostStrips = max(1, 192 / stripWidth)
-      let leastColumnTasks = (strips + mostStrips - 1) / mostStrips
+      let leastColumnTasks = (columns + mostStrips * stripWidth - 1) / (mostStrips * stripWidth)
       if left.layout == .columns {
         // Each task packs its part of the left operand, too: it is cut first, and the columns only for want of rows.
         rowTasks = (2 * wanted + leastColumnTasks - 1) / leastColumnTasks
         rowTasks = max(1, min(rows / (4 * tileRows), rowTasks))
-        columnTasks = max(leastColumnTasks, min(strips, (wanted + rowTasks - 1) / rowTasks))
+        wantedColumns = (wanted + rowTasks - 1) / rowTasks
       } else {
-        columnTasks = max(min(strips, wanted), leastColumnTasks)
-        rowTasks = max(1, min(rows / 192, (2 * wanted + columnTasks - 1) / columnTasks))
+        wantedColumns = wanted
       }
-      // Few rows and few strips: rather several short tasks than one long one.
-      if columnTasks * rowTasks < 4 { rowTasks = max(1, min(4, rows / (4 * tileRows))) }
     }
+    let cut = ColumnTasks(
+      columns: columns, wanted: wantedColumns, mostStrips: isLong ? mostStrips : .max)
+    if isLong, left.layout == .rows {
+      rowTasks = max(1, min(rows / 192, (16 + cut.count - 1) / cut.count))
+    }
+    // Few rows and few strips: rather several short tasks than one long one.
+    if isLong, cut.count * rowTasks < 4 { rowTasks = max(1, min(4, rows / (4 * tileRows))) }
     let rowsEach = ((rows + rowTasks - 1) / rowTasks + tileRows - 1) / tileRows * tileRows
     let rowChunks = (rows + rowsEach - 1) / rowsEach
-    let stripsEach = (strips + columnTasks - 1) / columnTasks
-    let columnChunks = (strips + stripsEach - 1) / stripsEach
-    func range(ofColumns chunk: Int) -> Range<Int> {
-      let first = chunk * stripsEach * stripWidth
-      return first..<min(columns, first + stripsEach * stripWidth)
-    }
 
     if rowChunks == 1 {
       let isLarge = plan.inner * columns > cachedCount
-      Parallel.forEach(columnChunks) { chunk in
-        let columns = range(ofColumns: chunk)
+      Parallel.forEach(cut.count) { chunk in
+        let columns = cut[chunk]
         let packed = StoragePool.shared.storage(count: innerBlock * padded(columns.count))
         for (index, block) in plan.blocks.enumerated() {
           pack(right, plan.pieces(of: block), columns: columns, into: packed.pointer)
@@ -212,18 +243,18 @@ enum MatrixProduct {
     }
     // Several tasks read the same strips: they are packed once, before.
     let packed = StoragePool.shared.storage(
-      count: plan.inner * columnChunks * padded(stripsEach * stripWidth))
-    let chunkSize = plan.inner * padded(stripsEach * stripWidth)
-    Parallel.forEach(columnChunks * plan.blocks.count) { task in
+      count: plan.inner * cut.count * padded(cut.most))
+    let chunkSize = plan.inner * padded(cut.most)
+    Parallel.forEach(cut.count * plan.blocks.count) { task in
       let (chunk, block) = (task / plan.blocks.count, plan.blocks[task % plan.blocks.count])
-      let columns = range(ofColumns: chunk)
+      let columns = cut[chunk]
       pack(
         right, plan.pieces(of: block), columns: columns,
         into: packed.pointer + chunk * chunkSize + block.start * padded(columns.count))
     }
-    Parallel.forEach(rowChunks * columnChunks) { task in
+    Parallel.forEach(rowChunks * cut.count) { task in
       let (chunk, rowChunk) = (task / rowChunks, task % rowChunks)
-      let columns = range(ofColumns: chunk)
+      let columns = cut[chunk]
       for block in plan.blocks {
         multiply(
           left, plan.pieces(of: block), firstInner: block.start, inner: block.length,
@@ -250,7 +281,11 @@ enum MatrixProduct {
       rightStride: right.layout == .rows ? right.stride : 1)
     let width = max(1, 192 / stripWidth) * stripWidth
     let columnChunks = (columns + width - 1) / width
-    let rowChunks = (rows + rowBlock - 1) / rowBlock
+    // Of like size, and of small matrices enough for the threads.
+    let wanted = rows * columns * inner > serialLimit ? (4 + columnChunks - 1) / columnChunks : 1
+    let least = max((rows + rowBlock - 1) / rowBlock, min(wanted, rows / tileRows))
+    let rowsEach = ((rows + least - 1) / least + tileRows - 1) / tileRows * tileRows
+    let rowChunks = (rows + rowsEach - 1) / rowsEach
     let packed = StoragePool.shared.storage(count: plan.inner * columnChunks * width)
     func range(ofColumns chunk: Int) -> Range<Int> {
       (chunk * width)..<min(columns, (chunk + 1) * width)
@@ -259,15 +294,19 @@ enum MatrixProduct {
       packed.pointer
         + (chunk * plan.inner * width + block.start * padded(range(ofColumns: chunk).count))
     }
-    Parallel.forEach(columnChunks * plan.blocks.count) { task in
-      let (chunk, block) = (task / plan.blocks.count, plan.blocks[task % plan.blocks.count])
+    let strips = (columns + stripWidth - 1) / stripWidth
+    Parallel.forEach(strips * plan.blocks.count) { task in
+      let (strip, block) = (task / plan.blocks.count, plan.blocks[task % plan.blocks.count])
+      let chunk = strip * stripWidth / width
+      let first = strip * stripWidth
       pack(
-        right, plan.pieces(of: block), columns: range(ofColumns: chunk), into: place(chunk, block))
+        right, plan.pieces(of: block), columns: first..<min(columns, first + stripWidth),
+        into: place(chunk, block) + block.length * (first - chunk * width))
     }
     Parallel.forEach(rowChunks * columnChunks) { task in
       let (rowChunk, chunk) = (task / columnChunks, task % columnChunks)
       let here = range(ofColumns: chunk)
-      let some = (rowChunk * rowBlock)..<min(rows, (rowChunk + 1) * rowBlock)
+      let some = (rowChunk * rowsEach)..<min(rows, (rowChunk + 1) * rowsEach)
       let values = StoragePool.shared.storage(count: some.count * width)
       let target = ProductTarget(
         base: values.pointer - (some.lowerBound * width + here.lowerBound),

@@ -390,8 +390,8 @@ package enum Winograd {
     func tiles(_ chunk: Int) -> Range<Int> {
       (chunk * tilesPerChunk)..<min(tiling.count, (chunk + 1) * tilesPerChunk)
     }
-    let groups = max(1, min(strips, (8 + chunks - 1) / chunks))
-    let stripsEach = (strips + groups - 1) / groups
+    let cut = ColumnTasks(columns: outputs, wanted: (8 + chunks - 1) / chunks)
+    let groups = cut.count
 
     let isLarge = w.count > MatrixProduct.cachedCount
     // Of each chunk, [36][tiles][inner]. Where a chunk is of one task alone, that transforms it, and it stays in a cache.
@@ -423,8 +423,9 @@ package enum Winograd {
         count: elements * spread(innerBlock * MatrixProduct.stripWidth))
       let products = StoragePool.shared.storage(
         count: elements * spread(tiles.count * MatrixProduct.stripWidth))
-      let first = group * stripsEach * MatrixProduct.stripWidth
-      let last = min(outputs, first + stripsEach * MatrixProduct.stripWidth)
+      let (first, last) = (cut[group].lowerBound, cut[group].upperBound)
+      // Of one chunk, the thread most likely goes on with the next group.
+      let foreseen = chunks > 1 || group + 1 == groups ? last : cut[group + 1].upperBound
       var column = first
       while column < last {
         let width = MatrixProduct.stripWidth(remaining: last - column)
@@ -437,12 +438,12 @@ package enum Winograd {
           // What is packed next comes from memory while the products keep the processor busy.
           let next =
             block.upperBound < inner
-            ? (block.upperBound, column) : (0, column + MatrixProduct.stripWidth)
+            ? (block.upperBound, column) : (0, column + width)
           for element in 0..<elements {
-            if isLarge, next.1 < last {
+            if isLarge, next.1 < foreseen {
               prefetchWeights(
                 w, rotated: rotated, inner: next.0..<min(inner, next.0 + innerBlock),
-                columns: next.1..<min(last, next.1 + MatrixProduct.stripWidth), part: element,
+                columns: next.1..<min(foreseen, next.1 + MatrixProduct.stripWidth), part: element,
                 of: elements)
             }
             MatrixProduct.multiply(

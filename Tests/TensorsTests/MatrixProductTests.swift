@@ -65,4 +65,23 @@ import Testing
       [joined(whole.shape) { transposedMatrixProduct(a, b, inParts: $0) }]
     }
   }
+
+  /// Every column is in one task, and both halves of the tasks have as many, to a vector.
+  @Test func columnTasksAreEven() {
+    let width = MatrixProduct.stripWidth
+    for columns in Array(1...200) + [320, 333, 640, 1280, 2560, 5120, 10_240] {
+      for wanted in [1, 2, 5, 8] {
+        for most in [1, 4, Int.max] {
+          let cut = ColumnTasks(columns: columns, wanted: wanted, mostStrips: most)
+          let ranges = (0..<cut.count).map { cut[$0] }
+          #expect(ranges.flatMap { Array($0) } == Array(0..<columns))
+          #expect(ranges.allSatisfy { $0.count <= cut.most })
+          #expect(most == .max || cut.most <= most * width)
+          guard cut.count > 1, wanted > 1 else { continue }
+          let first = ranges[..<(cut.count / 2)].reduce(0) { $0 + $1.count }
+          #expect(cut.count % 2 == 0 && abs(2 * first - columns) <= 31)
+        }
+      }
+    }
+  }
 }
