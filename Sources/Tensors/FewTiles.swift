@@ -69,7 +69,8 @@ enum FewTiles {
   ) -> Bool {
     processor_target_has_avx512() != 0
       && Winograd.suits(
-        batch: batch, height: height, width: width, inputs: inputs, outputs: outputs, geometry)
+        batch: batch, height: height, width: width, inputs: inputs, outputs: outputs, geometry,
+        leastTiles: 1)
       && Winograd.Tiling(batch: batch, height: height, width: width).count <= mostTilesOfGradient
   }
 
@@ -380,7 +381,7 @@ enum FewTiles {
         for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
           multiplyGradients(
             left.pointer, channels: inputs, rows: rows,
-            right.pointer + column / 16 * blockSize, groups: groups,
+            right.pointer + column / 16 * blockSize, tiles: tiling.count,
             into: target + (column - columns.lowerBound), tapStride: tapStride, rowStride: rowStride
           )
         }
@@ -467,8 +468,9 @@ enum FewTiles {
   @inline(never)
   private static func multiplyGradients(
     _ left: UnsafePointer<Float>, channels: Int, rows: Range<Int>, _ right: UnsafePointer<Float>,
-    groups: Int, into target: UnsafeMutablePointer<Float>, tapStride: Int, rowStride: Int
+    tiles: Int, into target: UnsafeMutablePointer<Float>, tapStride: Int, rowStride: Int
   ) {
+    let groups = (tiles &+ group &- 1) / group
     let elementStride = groups &* group &* 16
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 4 * 18) { buffer in
       let half = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
@@ -478,7 +480,7 @@ enum FewTiles {
           for group in 0..<groups {
             var a = left + ((group &* 6 &+ row) &* channels &+ first) &* 24
             var m = right + (row &* 6 &* elementStride &+ group &* 64)
-            for _ in 0..<4 {
+            for _ in 0..<min(4, tiles &- group &* Self.group) {
               let six = (
                 load(m), load(m + elementStride), load(m + 2 &* elementStride),
                 load(m + 3 &* elementStride), load(m + 4 &* elementStride),

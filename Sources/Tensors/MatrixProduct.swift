@@ -572,6 +572,7 @@ struct Panel {
       // Up to four rows that are left over would waste half of a tile of eight.
       let whole = rows.count & 7 <= 4 ? rows.count & ~7 : rows.count
       switch width {
+      case 48 where valid <= Row40.width: tiles(Row40.self, left, whole)
       case 48: tiles(Row48.self, left, whole)
       case 32: tiles(Row32.self, left, whole)
       default: tiles(Row16.self, left, whole)
@@ -608,6 +609,7 @@ struct Panel {
   func run(width: Int, packed: UnsafePointer<Float>) {
     if processor_target_has_avx512() != 0 {
       switch width {
+      case 48 where valid <= Row40.width: packedTilesOf8(Row40.self, packed)
       case 48: packedTilesOf8(Row48.self, packed)
       case 32: packedTilesOf8(Row32.self, packed)
       default: packedTilesOf8(Row16.self, packed)
@@ -644,7 +646,7 @@ struct Panel {
           r5.add(a5[k], b)
           r6.add(a6[k], b)
           r7.add(a7[k], b)
-          b += R.width
+          b += R.stride
           k &+= 1
         }
       }
@@ -671,7 +673,7 @@ struct Panel {
         r1.add(a1[k], b)
         r2.add(a2[k], b)
         r3.add(a3[k], b)
-        b += R.width
+        b += R.stride
         k &+= 1
       }
     }
@@ -699,7 +701,7 @@ struct Panel {
         r6.add(a[6], b)
         r7.add(a[7], b)
         a += 8
-        b += R.width
+        b += R.stride
         k &+= 1
       }
       finish8(row, r0, r1, r2, r3, r4, r5, r6, r7)
@@ -729,7 +731,7 @@ struct Panel {
           r3.add(a3[k], b)
           r4.add(a4[k], b)
           r5.add(a5[k], b)
-          b += R.width
+          b += R.stride
           k &+= 1
         }
       }
@@ -753,7 +755,7 @@ struct Panel {
         r4.add(a[4], b)
         r5.add(a[5], b)
         a += 6
-        b += R.width
+        b += R.stride
         k &+= 1
       }
       finish6(row, r0, r1, r2, r3, r4, r5)
@@ -835,6 +837,8 @@ struct Panel {
 /// The accumulators of one row of a tile.
 protocol TileRow {
   static var width: Int { get }
+  /// From a row of a packed strip to the next.
+  static var stride: Int { get }
   init()
   /// Adds `a` times the `width` floats at `b`.
   mutating func add(_ a: Float, _ b: UnsafePointer<Float>)
@@ -892,6 +896,49 @@ struct Row48: TileRow {
     finish(x, line, 0, valid: valid, accumulating: accumulating, bias: bias)
     finish(y, line, 16, valid: valid, accumulating: accumulating, bias: bias)
     finish(z, line, 32, valid: valid, accumulating: accumulating, bias: bias)
+  }
+}
+
+extension TileRow {
+  static var stride: Int { width }
+}
+
+/// The first 40 columns of a strip of 48, as many as a head of attention often has: where a vector of 512 bits is two
+/// instructions' worth, half a vector takes half as long.
+struct Row40: TileRow {
+  var (x, y) = (Vector(), Vector())
+  var z = SIMD8<Float>()
+  static var width: Int { 40 }
+  static var stride: Int { 48 }
+
+  @inline(__always)
+  mutating func add(_ a: Float, _ b: UnsafePointer<Float>) {
+    let a = Vector(repeating: a)
+    x.addProduct(a, load(b))
+    y.addProduct(a, load(b + 16))
+    z.addProduct(a.lowHalf, UnsafeRawPointer(b + 32).loadUnaligned(as: SIMD8<Float>.self))
+  }
+
+  @inline(__always)
+  func store(_ line: UnsafeMutablePointer<Float>, adding others: UnsafePointer<Float>?) {
+    Tensors.store(others.map { x + load($0) } ?? x, line)
+    Tensors.store(others.map { y + load($0 + 16) } ?? y, line + 16)
+    let last = others.map {
+      z + UnsafeRawPointer($0 + 32).loadUnaligned(as: SIMD8<Float>.self)
+    }
+    UnsafeMutableRawPointer(line + 32).storeBytes(of: last ?? z, as: SIMD8<Float>.self)
+  }
+
+  @inline(__always)
+  func store(
+    _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
+    bias: UnsafePointer<Float>?
+  ) {
+    finish(x, line, 0, valid: valid, accumulating: accumulating, bias: bias)
+    finish(y, line, 16, valid: valid, accumulating: accumulating, bias: bias)
+    finish(
+      Vector(lowHalf: z, highHalf: SIMD8()), line, 32, valid: valid, accumulating: accumulating,
+      bias: bias)
   }
 }
 
