@@ -46,10 +46,8 @@ public enum Parallel {
 private struct SharedNumbers {
   private static let spacing = 128
   private let base: UnsafeMutableRawPointer
-  private let count: Int
 
   init(count: Int) {
-    self.count = count
     base = .allocate(byteCount: count * Self.spacing, alignment: Self.spacing)
     for index in 0..<count {
       (base + index * Self.spacing).bindMemory(to: Atomic<Int>.self, capacity: 1)
@@ -105,8 +103,9 @@ private final class ThreadPool: @unchecked Sendable {
   private var mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private var wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-  /// Tasks that tell a worker to end.
-  private static let stop = -1
+  /// Tasks that tell a worker to end, as any number below 0 does: a worker that comes late for a batch may still claim one
+  /// of them, which adds 1, and must not take that for a sign to stay.
+  private static let stop = Int.min
   private static let low = 0xffff_ffff
 
   init(threads: Int) {
@@ -244,7 +243,7 @@ private final class ThreadPool: @unchecked Sendable {
   /// Whether a worker has nothing to do.
   private func isIdle(_ lane: Int) -> Bool {
     let word = tasks[lane].pointee.load(ordering: .sequentiallyConsistent)
-    return word != Self.stop && word & Self.low >= word >> 32
+    return word >= 0 && word & Self.low >= word >> 32
   }
 
   private func work(lane: Int) {
@@ -265,7 +264,7 @@ private final class ThreadPool: @unchecked Sendable {
         sleepers.subtract(1, ordering: .sequentiallyConsistent)
         pthread_mutex_unlock(mutex)
       }
-      if tasks[lane].pointee.load(ordering: .relaxed) == Self.stop { return }
+      if tasks[lane].pointee.load(ordering: .relaxed) < 0 { return }
       _ = runTasks(lane: lane)
     }
   }

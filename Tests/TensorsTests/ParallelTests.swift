@@ -144,6 +144,15 @@ import Testing
     }
   }
 
+  /// Workers that come late for a batch whose tasks are all taken end nonetheless when their number changes at once.
+  @Test func resizingRightAfterABatch() {
+    for round in 0..<200 {
+      withThreads(round % 2 == 0 ? 16 : 8) {
+        #expect(calls(16) { Parallel.forEach(16, $0) } == Array(repeating: 1, count: 16))
+      }
+    }
+  }
+
   @Test func noLaneOutsideOfTasks() {
     withThreads(2) {
       #expect(Parallel.lane == nil)
