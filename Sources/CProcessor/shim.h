@@ -38,3 +38,17 @@ static inline void processor_relax(void) {
   __builtin_ia32_pause();
 #endif
 }
+
+typedef float processor_vector __attribute__((ext_vector_type(16)));
+
+/// Stores sixteen floats at an address that is a multiple of 64, past the caches: the line needn't be fetched from the
+/// cores that have read it. Other threads see it after ``processor_finish_streams``.
+static inline void processor_stream(float *address, processor_vector value) {
+  __builtin_nontemporal_store(value, (processor_vector *)address);
+}
+
+static inline void processor_finish_streams(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#endif
+}

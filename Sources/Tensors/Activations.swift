@@ -92,13 +92,14 @@ extension Tensor {
   public func gatedGELU() -> Tensor {
     let (rows, width) = (shape.rows, shape.last / 2)
     let result = Tensor(uninitialized: Shape(shape.array.dropLast() + [width]))
+    let isStreamed = result.isStreamed
     let (source, target) = (UnsafePointer(pointer), result.pointer)
     Parallel.forEachRange(of: rows, grain: Swift.max(1, 4096 / width)) { range in
       for row in range {
         let line = source + row &* 2 &* width
         forEachVector(0..<width) { j, n in
           let (a, g) = (read(line + j, n), read(line + (width &+ j), n))
-          write(a * GELU.value(g), target + (row &* width &+ j), n)
+          write(a * GELU.value(g), target + (row &* width &+ j), n, streamed: isStreamed)
         }
       }
     }
@@ -109,6 +110,7 @@ extension Tensor {
   public func gatedGELUGradient(_ gradient: Tensor) -> Tensor {
     let (rows, width) = (shape.rows, shape.last / 2)
     let result = Tensor(uninitialized: shape)
+    let isStreamed = result.isStreamed
     let (source, upper, target) = (
       UnsafePointer(pointer), UnsafePointer(gradient.pointer), result.pointer
     )
@@ -120,8 +122,10 @@ extension Tensor {
           let (a, g) = (read(line + j, n), read(line + (width &+ j), n))
           let d = read(upper + (row &* width &+ j), n)
           let distribution = normalDistribution(g)
-          write(d * g * distribution, out + j, n)
-          write(d * a * (distribution + g * normalDensity(g)), out + (width &+ j), n)
+          write(d * g * distribution, out + j, n, streamed: isStreamed)
+          write(
+            d * a * (distribution + g * normalDensity(g)), out + (width &+ j), n,
+            streamed: isStreamed)
         }
       }
     }

@@ -14,6 +14,10 @@ private func queriesPerBlock(_ keys: Int) -> Int {
   return rows / 8 * 8
 }
 
+/// From a row of weights to the next: not a multiple of 4 KiB or of a small part of it, at which the rows of a tile would
+/// fight for the same places of the first-level cache.
+private func spread(_ length: Int) -> Int { length + 16 }
+
 /// The head `head` of picture `image` of a tensor `[batch, tokens, heads * width]`, as an operand.
 private struct HeadView {
   let base: UnsafeMutablePointer<Float>
@@ -73,7 +77,8 @@ public func attention(
     let packedValues = PackedOperand(view(values).right(.rows), inner: keyCount, columns: width)
     // Rows of whole vectors, so that no row needs its last elements one by one.
     let length = MatrixProduct.padded(keyCount)
-    let weights = Tensor(uninitialized: [block, length])
+    let rowStride = spread(length)
+    let weights = Tensor(uninitialized: [block, rowStride])
     let sums = Tensor(uninitialized: [block])
     for start in stride(
       from: part * rowsEach, to: min(queryCount, (part + 1) * rowsEach), by: block)
@@ -81,17 +86,17 @@ public func attention(
       let rows = min(block, queryCount - start)
       packedKeys.multiply(
         view(queries).left(from: start), rows: rows,
-        into: ProductTarget(base: weights.pointer, offsets: .strided(length)))
+        into: ProductTarget(base: weights.pointer, offsets: .strided(rowStride)))
       for row in 0..<rows {
         let visible = visibleKeys(query: start + row, keys: keyCount, causal: causal)
         let (sum, largest) = exponentials(
-          weights.pointer + row * length, visible: visible, length: length, scale: scale)
+          weights.pointer + row * rowStride, visible: visible, length: length, scale: scale)
         sums.pointer[row] = sum
         logSums.pointer[task * queryCount + start + row] = largest + log(sum)
       }
       packedValues.multiply(
         LeftOperand(
-          base: UnsafePointer(weights.pointer), layout: .rows, offsets: .strided(length)),
+          base: UnsafePointer(weights.pointer), layout: .rows, offsets: .strided(rowStride)),
         rows: rows, into: view(result).target(from: start))
       // Dividing what came out takes less than dividing the weights.
       for row in 0..<rows {
@@ -103,6 +108,9 @@ public func attention(
   }
   return (result, logSums)
 }
+
+/// The logarithm of e to the base 2: exponentials are powers of 2 here.
+private let log2e: Float = 1.442_695_04
 
 /// Replaces scores by the exponentials of their scaled distances to the largest, and those from `visible` on by 0.
 /// - Parameter length: of the line, a multiple of 16.
@@ -120,17 +128,17 @@ private func exponentials(
   }
   if rest > 0 { top = top.larger(load(line + whole).first(rest, otherwise: -.infinity)) }
   let largest = top.largest * scale
-  let (origin, factor) = (Vector(repeating: -largest), Vector(repeating: scale))
+  let (origin, factor) = (Vector(repeating: -largest * log2e), Vector(repeating: scale * log2e))
   var sum = Vector()
   j = 0
   while j < whole {
-    let value = exponential(origin.addingProduct(load(line + j), factor))
+    let value = powerOfTwo(origin.addingProduct(load(line + j), factor))
     sum += value
     store(value, line + j)
     j &+= 16
   }
   if rest > 0 {
-    let value = exponential(origin.addingProduct(load(line + whole), factor))
+    let value = powerOfTwo(origin.addingProduct(load(line + whole), factor))
       .first(rest, otherwise: 0)
     sum += value
     store(value, line + whole)
@@ -163,7 +171,7 @@ public func attentionGradient(
   let queryGradient = Tensor(uninitialized: queries.shape)
   let keyGradient = Tensor(uninitialized: keys.shape)
   let valueGradient = Tensor(uninitialized: values.shape)
-  let length = MatrixProduct.padded(min(queryBlock, queryCount))
+  let length = spread(MatrixProduct.padded(min(queryBlock, queryCount)))
   let plain = RowOffsets.strided(length)
   Parallel.forEach(batch * heads) { task in
     let (image, head) = (task / heads, task % heads)
@@ -233,10 +241,10 @@ private func scoreGradient(
   weights: UnsafeMutablePointer<Float>, scores: UnsafeMutablePointer<Float>, count: Int,
   scale: Float, logSums: UnsafePointer<Float>, dots: UnsafePointer<Float>
 ) {
-  let factor = Vector(repeating: scale)
+  let (factor, exponent) = (Vector(repeating: scale), Vector(repeating: scale * log2e))
   forEachVector(0..<count) { j, n in
-    let origin = Vector() - read(logSums + j, n)
-    let weight = exponential(origin.addingProduct(read(weights + j, n), factor))
+    let origin = read(logSums + j, n) * Vector(repeating: -log2e)
+    let weight = powerOfTwo(origin.addingProduct(read(weights + j, n), exponent))
     write(weight, weights + j, n)
     write(weight * (read(scores + j, n) - read(dots + j, n)) * factor, scores + j, n)
   }

@@ -15,9 +15,12 @@ protocol PairFunction {
 
 /// `target[i] = function(a[i])`.
 func mapElements(_ a: Tensor, into target: Tensor, _ function: some ElementFunction) {
+  let isStreamed = target.isStreamed
   let (source, result) = (UnsafePointer(a.pointer), target.pointer)
   Parallel.forEachRange(of: a.count, grain: elementGrain) { range in
-    forEachVector(range) { i, n in write(function(read(source + i, n)), result + i, n) }
+    forEachVector(range) { i, n in
+      write(function(read(source + i, n)), result + i, n, streamed: isStreamed)
+    }
   }
 }
 
@@ -26,10 +29,11 @@ func mapElements(
   _ a: Tensor, _ b: Tensor, into target: Tensor, _ function: some PairFunction
 ) {
   precondition(a.count == b.count && a.count == target.count, "\(a.shape) with \(b.shape)")
+  let isStreamed = target.isStreamed
   let (first, second, result) = (UnsafePointer(a.pointer), UnsafePointer(b.pointer), target.pointer)
   Parallel.forEachRange(of: a.count, grain: elementGrain) { range in
     forEachVector(range) { i, n in
-      write(function(read(first + i, n), read(second + i, n)), result + i, n)
+      write(function(read(first + i, n), read(second + i, n)), result + i, n, streamed: isStreamed)
     }
   }
 }
@@ -198,6 +202,7 @@ extension Tensor {
     precondition(vectors.count == batch * channels, "\(vectors.shape) on \(shape)")
     let pixels = count / (batch * channels)
     let result = Tensor(uninitialized: shape)
+    let isStreamed = result.isStreamed
     let (source, target) = (UnsafePointer(pointer), result.pointer)
     Parallel.forEachRange(of: batch * pixels, grain: Swift.max(1, elementGrain / channels)) {
       rows in
@@ -205,7 +210,7 @@ extension Tensor {
         let vector = UnsafePointer(vectors.pointer) + row / pixels * channels
         forEachVector(0..<channels) { j, n in
           let i = row &* channels &+ j
-          write(read(source + i, n) + read(vector + j, n), target + i, n)
+          write(read(source + i, n) + read(vector + j, n), target + i, n, streamed: isStreamed)
         }
       }
     }

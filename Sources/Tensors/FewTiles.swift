@@ -204,9 +204,10 @@ enum FewTiles {
       let turned = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       for block in stride(from: inner.lowerBound, to: inner.upperBound, by: 16) {
         for tap in 0..<9 {
-          transpose16x16(
-            w.pointer + (((8 - tap) * inputs + column) * outputs + block), outputs,
-            into: turned + tap * 256, 16)
+          let source = w.pointer + (((8 - tap) * inputs + column) * outputs + block)
+          // What the next columns take.
+          for row in 0..<16 { processor_prefetch_far(source + (16 &+ row) &* outputs) }
+          transpose16x16(source, outputs, into: turned + tap * 256, 16)
         }
         for k in 0..<16 {
           transformHalf(

@@ -63,10 +63,28 @@ struct RightOperand {
 struct ProductTarget {
   var base: UnsafeMutablePointer<Float>
   var offsets: RowOffsets
-  /// Whether the product is added to what stands there.
+  /// Whether the product is added to what stands there, or in `sums`.
   var accumulates = false
+  /// Where what it is added to stands, if not in the target: element (i, j) at `i * sumStride + j`.
+  var sums: UnsafePointer<Float>?
+  var sumStride = 0
   /// Added to each row of the product.
   var bias: UnsafePointer<Float>?
+  /// Whether whole vectors are stored past the caches.
+  var streams = false
+
+  /// Where what element (`row`, `column`) is added to stands.
+  @inline(__always)
+  func addend(_ row: Int, _ column: Int) -> UnsafePointer<Float> {
+    if let sums { return sums + (row &* sumStride &+ column) }
+    return UnsafePointer(base) + (offsets[row] &+ column)
+  }
+
+  /// Whether so large a product is stored past the caches, in whole lines; see ``Tensor/isStreamed``.
+  func isStreamable(rows: Int, columns: Int) -> Bool {
+    Tensor.isStreamed(count: rows * columns) && !accumulates && offsets.list == nil
+      && offsets.stride % 16 == 0 && columns % 16 == 0 && UInt(bitPattern: base) % 64 == 0
+  }
 }
 
 extension ProductTarget {
@@ -79,84 +97,6 @@ extension ProductTarget {
   }
 }
 
-/// The pieces of an inner dimension, in blocks of at most `MatrixProduct.innerBlock`; longer pieces are cut evenly.
-struct InnerPlan {
-  struct Block {
-    /// Where it begins in the inner dimension, and its length there.
-    var start: Int
-    var length: Int
-    fileprivate var range: Range<Int>
-  }
-  private(set) var blocks: [Block] = []
-  private var all: [Piece] = []
-  private(set) var inner = 0
-
-  /// - Parameter rightStride: from an element of the inner dimension to the next in the right operand.
-  init(_ pieces: [Piece], rightStride: Int) {
-    let limit = MatrixProduct.innerBlock
-    all.reserveCapacity(pieces.count)
-    var first = 0
-    var start = 0
-    for piece in pieces where piece.length > 0 {
-      let parts = (piece.length + limit - 1) / limit
-      let each = ((piece.length + parts - 1) / parts + 7) / 8 * 8
-      var offset = 0
-      while offset < piece.length {
-        let size = min(each, piece.length - offset)
-        if inner - start + size > limit {
-          blocks.append(Block(start: start, length: inner - start, range: first..<all.count))
-          first = all.count
-          start = inner
-        }
-        all.append(
-          Piece(
-            left: piece.left + offset, right: piece.right + offset * rightStride, length: size))
-        inner += size
-        offset += size
-      }
-    }
-    if inner > start {
-      blocks.append(Block(start: start, length: inner - start, range: first..<all.count))
-    }
-  }
-
-  func pieces(of block: Block) -> ArraySlice<Piece> { all[block.range] }
-}
-
-/// The columns of a product cut into tasks, the same strips in either half of the columns: two threads, of which each
-/// takes half of the tasks, then have as much to do.
-struct ColumnTasks {
-  /// How many tasks there are. The last ones may have no columns.
-  let count: Int
-  /// The most columns of a task.
-  let most: Int
-  private let columns: Int
-  private let half: Int
-  private let tasksOfHalf: Int
-
-  /// - Parameters:
-  ///   - wanted: how many tasks there should be, at least, where there are as many strips.
-  ///   - mostStrips: of a task.
-  init(columns: Int, wanted: Int, mostStrips: Int = .max) {
-    let width = MatrixProduct.stripWidth
-    let halves = wanted > 1 && columns > width ? 2 : 1
-    self.columns = columns
-    half = halves == 1 ? columns : MatrixProduct.padded((columns + 1) / 2)
-    let strips = (half + width - 1) / width
-    let tasks = min(strips, (wanted + halves - 1) / halves)
-    let stripsEach = min(mostStrips, (strips + tasks - 1) / tasks)
-    most = stripsEach * width
-    tasksOfHalf = (strips + stripsEach - 1) / stripsEach
-    count = halves * tasksOfHalf
-  }
-
-  subscript(task: Int) -> Range<Int> {
-    let (side, number) = (task / tasksOfHalf, task % tasksOfHalf)
-    let first = min(columns, side * half + number * most)
-    return first..<max(first, min(columns, (side + 1) * half, first + most))
-  }
-}
-
 enum MatrixProduct {
   /// The rows of a register tile: eight of 48 columns fill the 32 registers of AVX-512, six of 16 those of AVX2.
   @inline(__always) static var tileRows: Int { processor_target_has_avx512() != 0 ? 8 : 6 }
@@ -166,7 +106,7 @@ enum MatrixProduct {
   /// How many rows of the left operand are kept in the second-level cache while the strips go by.
   static let rowBlock = 96
   /// How many rows ahead of the one that is packed memory is asked for.
-  private static let prefetchDistance = 16
+  private static let prefetchDistance = 32
   /// A right operand of fewer floats is most likely in a cache, where asking for it early only takes time.
   static let cachedCount = 1 << 17
   /// Below this many multiply-adds, waking another thread costs more than it saves.
@@ -191,74 +131,76 @@ enum MatrixProduct {
       return StreamedProduct.run(
         rows: rows, columns: columns, pieces: pieces, left: left, right: right, into: target)
     }
-    // Cut the columns first, since each task packs its own strips; then the rows, in chunks large enough to be worth a
-    // task of their own.
-    var rowTasks = 1
-    var wantedColumns = 1
-    let mostStrips = max(1, 192 / stripWidth)
-    let isLong = rows * columns * plan.inner > serialLimit
-    if isLong {
-      let wanted = 8
-      let leastColumnTasks = (columns + mostStrips * stripWidth - 1) / (mostStrips * stripWidth)
-      if left.layout == .columns {
-        // Each task packs its part of the left operand, too: it is cut first, and the columns only for want of rows.
-        rowTasks = (2 * wanted + leastColumnTasks - 1) / leastColumnTasks
-        rowTasks = max(1, min(rows / (4 * tileRows), rowTasks))
-        wantedColumns = (wanted + rowTasks - 1) / rowTasks
-      } else {
-        wantedColumns = wanted
-      }
+    let cut = ProductTasks(rows: rows, columns: columns, inner: plan.inner, left.layout)
+    if cut.sharesStrips {
+      runSharingStrips(plan: plan, left: left, right: right, cut, into: target)
+    } else {
+      runWithOwnStrips(plan: plan, left: left, right: right, cut, into: target)
     }
-    let cut = ColumnTasks(
-      columns: columns, wanted: wantedColumns, mostStrips: isLong ? mostStrips : .max)
-    if isLong, left.layout == .rows {
-      rowTasks = max(1, min(rows / 192, (16 + cut.count - 1) / cut.count))
-    }
-    // Few rows and few strips: rather several short tasks than one long one.
-    if isLong, cut.count * rowTasks < 4 { rowTasks = max(1, min(4, rows / (4 * tileRows))) }
-    let rowsEach = ((rows + rowTasks - 1) / rowTasks + tileRows - 1) / tileRows * tileRows
-    let rowChunks = (rows + rowsEach - 1) / rowsEach
+  }
 
-    if rowChunks == 1 {
-      let isLarge = plan.inner * columns > cachedCount
-      Parallel.forEach(cut.count) { chunk in
-        let columns = cut[chunk]
-        let packed = StoragePool.shared.storage(count: innerBlock * padded(columns.count))
-        for (index, block) in plan.blocks.enumerated() {
-          pack(right, plan.pieces(of: block), columns: columns, into: packed.pointer)
-          // What is packed next comes from memory while the products keep the processor busy.
-          let next =
-            isLarge && index + 1 < plan.blocks.count
-            ? plan.pieces(of: plan.blocks[index + 1]) : []
-          multiply(
-            left, plan.pieces(of: block), firstInner: block.start, inner: block.length,
-            rows: 0..<rows, packed: packed.pointer, columns: columns,
-            into: target.part(block, of: plan),
-            meanwhile: next.isEmpty
-              ? nil
-              : { part, parts in prefetch(right, next, columns: columns, part: part, of: parts) })
+  /// The product in tasks of which each packs the strips that it multiplies.
+  private static func runWithOwnStrips(
+    plan: InnerPlan, left: LeftOperand, right: RightOperand, _ cut: ProductTasks,
+    into target: ProductTarget
+  ) {
+    let isLarge = plan.inner * cut.columns > cachedCount
+    let streams = target.isStreamable(rows: cut.rows, columns: cut.columns)
+    Parallel.forEach(cut.rowChunks * cut.columnTasks.count) { task in
+      let rows = cut.rows(task / cut.columnTasks.count)
+      let columns = cut.columnTasks[task % cut.columnTasks.count]
+      let width = padded(columns.count)
+      let packed = StoragePool.shared.storage(count: innerBlock * width)
+      // Where the blocks before the last are added up, if the sums are then to be stored past the caches.
+      let sums =
+        streams && plan.blocks.count > 1
+        ? StoragePool.shared.storage(count: rows.count * width) : nil
+      for (index, block) in plan.blocks.enumerated() {
+        pack(right, plan.pieces(of: block), columns: columns, into: packed.pointer)
+        let isLast = index + 1 == plan.blocks.count
+        var part = target.part(block, of: plan)
+        part.streams = streams && isLast
+        if let sums {
+          let place = sums.pointer - (rows.lowerBound * width + columns.lowerBound)
+          if isLast {
+            (part.sums, part.sumStride) = (UnsafePointer(place), width)
+          } else {
+            (part.base, part.offsets) = (place, .strided(width))
+          }
         }
+        // What is packed next comes from memory while the products keep the processor busy.
+        let next = isLarge && !isLast ? plan.pieces(of: plan.blocks[index + 1]) : []
+        multiply(
+          left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: rows,
+          packed: packed.pointer, columns: columns, into: part,
+          meanwhile: next.isEmpty
+            ? nil
+            : { part, parts in prefetch(right, next, columns: columns, part: part, of: parts) })
       }
-      return
     }
-    // Several tasks read the same strips: they are packed once, before.
-    let packed = StoragePool.shared.storage(
-      count: plan.inner * cut.count * padded(cut.most))
-    let chunkSize = plan.inner * padded(cut.most)
-    Parallel.forEach(cut.count * plan.blocks.count) { task in
+  }
+
+  /// The product in tasks of which several multiply the same strips, which are packed once, before.
+  private static func runSharingStrips(
+    plan: InnerPlan, left: LeftOperand, right: RightOperand, _ cut: ProductTasks,
+    into target: ProductTarget
+  ) {
+    let chunkSize = plan.inner * padded(cut.columnTasks.most)
+    let packed = StoragePool.shared.storage(count: cut.columnTasks.count * chunkSize)
+    Parallel.forEach(cut.columnTasks.count * plan.blocks.count) { task in
       let (chunk, block) = (task / plan.blocks.count, plan.blocks[task % plan.blocks.count])
-      let columns = cut[chunk]
+      let columns = cut.columnTasks[chunk]
       pack(
         right, plan.pieces(of: block), columns: columns,
         into: packed.pointer + chunk * chunkSize + block.start * padded(columns.count))
     }
-    Parallel.forEach(rowChunks * cut.count) { task in
-      let (chunk, rowChunk) = (task / rowChunks, task % rowChunks)
-      let columns = cut[chunk]
+    Parallel.forEach(cut.rowChunks * cut.columnTasks.count) { task in
+      let (chunk, rowChunk) = (task / cut.rowChunks, task % cut.rowChunks)
+      let columns = cut.columnTasks[chunk]
       for block in plan.blocks {
         multiply(
           left, plan.pieces(of: block), firstInner: block.start, inner: block.length,
-          rows: (rowChunk * rowsEach)..<min(rows, (rowChunk + 1) * rowsEach),
+          rows: cut.rows(rowChunk),
           packed: packed.pointer + chunk * chunkSize + block.start * padded(columns.count),
           columns: columns, into: target.part(block, of: plan))
       }
@@ -397,8 +339,10 @@ enum MatrixProduct {
   ) {
     if valid == width {
       for k in 0..<length {
-        // The rows lie too far apart for the processor to see where this is going.
-        let ahead = source + (k &+ prefetchDistance) &* stride
+        // The rows lie too far apart for the processor to see where this is going: on in this strip, then to the next.
+        let next = k &+ prefetchDistance
+        let ahead =
+          next < length ? source + next &* stride : source + ((next &- length) &* stride &+ width)
         var j = 0
         while j < width {
           processor_prefetch(ahead + j)
@@ -429,6 +373,9 @@ enum MatrixProduct {
       var k = 0
       if whole == 16 {
         while k + 16 <= length {
+          // Each of the sixteen is a place of its own in memory, and so is each of the next sixteen.
+          let ahead = source + ((j &+ 16) &* stride &+ k)
+          for column in 0..<16 { processor_prefetch(ahead + column &* stride) }
           transpose16x16(
             source + (j &* stride &+ k), stride, into: target + (k &* width &+ j), width)
           k &+= 16
@@ -552,443 +499,6 @@ enum MatrixProduct {
       (to + 16).storeBytes(
         of: (from + 16).loadUnaligned(as: SIMD2<Float>.self), as: SIMD2<Float>.self)
     }
-  }
-}
-
-/// A column of register tiles: rows of the left operand by one strip.
-struct Panel {
-  var pieces: UnsafeBufferPointer<Piece>
-  var inner: Int
-  var strip: UnsafePointer<Float>
-  /// How many of the strip's columns exist.
-  var valid: Int
-  var rows: Range<Int>
-  var column: Int
-  var target: ProductTarget
-
-  @inline(__always)
-  func run(width: Int, left: LeftOperand) {
-    if processor_target_has_avx512() != 0 {
-      // Up to four rows that are left over would waste half of a tile of eight.
-      let whole = rows.count & 7 <= 4 ? rows.count & ~7 : rows.count
-      switch width {
-      case 48 where valid <= Row40.width: tiles(Row40.self, left, whole)
-      case 48: tiles(Row48.self, left, whole)
-      case 32: tiles(Row32.self, left, whole)
-      default: tiles(Row16.self, left, whole)
-      }
-    } else {
-      let whole = Self.rowsInSixes(rows.count)
-      if whole > 0 { tilesOf6(Row16.self, left, rows.lowerBound..<(rows.lowerBound + whole)) }
-      var row = rows.lowerBound + whole
-      while row < rows.upperBound {
-        tileOf4(Row16.self, left, row)
-        row += 4
-      }
-    }
-  }
-
-  /// How many of some rows go into tiles of six; the others go into one or two of four.
-  @inline(__always)
-  static func rowsInSixes(_ count: Int) -> Int {
-    switch count % 6 {
-    case 0, 5: count
-    case 1, 2: count >= 6 ? count - 6 - count % 6 : 0
-    default: count - count % 6
-    }
-  }
-
-  @inline(__always)
-  private func tiles<R: TileRow>(_: R.Type, _ left: LeftOperand, _ whole: Int) {
-    if whole > 0 { tilesOf8(R.self, left, rows.lowerBound..<(rows.lowerBound + whole)) }
-    if whole < rows.count { tileOf4(R.self, left, rows.lowerBound + whole) }
-  }
-
-  /// - Parameter packed: the rows in groups of `tileRows`, each `[inner][tileRows]`.
-  @inline(__always)
-  func run(width: Int, packed: UnsafePointer<Float>) {
-    if processor_target_has_avx512() != 0 {
-      switch width {
-      case 48 where valid <= Row40.width: packedTilesOf8(Row40.self, packed)
-      case 48: packedTilesOf8(Row48.self, packed)
-      case 32: packedTilesOf8(Row32.self, packed)
-      default: packedTilesOf8(Row16.self, packed)
-      }
-    } else {
-      packedTilesOf6(Row16.self, packed)
-    }
-  }
-
-  @inline(never)
-  private func tilesOf8<R: TileRow>(_: R.Type, _ left: LeftOperand, _ range: Range<Int>) {
-    var row = range.lowerBound
-    while row < range.upperBound {
-      // Rows that don't exist read the last one that does.
-      let last = rows.upperBound &- 1
-      @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
-        left.base + left.offsets[min(row &+ i, last)]
-      }
-      var (r0, r1, r2, r3) = (R(), R(), R(), R())
-      var (r4, r5, r6, r7) = (R(), R(), R(), R())
-      let (s0, s1, s2, s3) = (start(0), start(1), start(2), start(3))
-      let (s4, s5, s6, s7) = (start(4), start(5), start(6), start(7))
-      var b = strip
-      for piece in pieces {
-        let (a0, a1, a2, a3) = (s0 + piece.left, s1 + piece.left, s2 + piece.left, s3 + piece.left)
-        let (a4, a5, a6, a7) = (s4 + piece.left, s5 + piece.left, s6 + piece.left, s7 + piece.left)
-        var k = 0
-        while k < piece.length {
-          r0.add(a0[k], b)
-          r1.add(a1[k], b)
-          r2.add(a2[k], b)
-          r3.add(a3[k], b)
-          r4.add(a4[k], b)
-          r5.add(a5[k], b)
-          r6.add(a6[k], b)
-          r7.add(a7[k], b)
-          b += R.stride
-          k &+= 1
-        }
-      }
-      finish8(row, r0, r1, r2, r3, r4, r5, r6, r7)
-      row &+= 8
-    }
-  }
-
-  /// The last rows, one to four.
-  @inline(never)
-  private func tileOf4<R: TileRow>(_: R.Type, _ left: LeftOperand, _ row: Int) {
-    let last = rows.upperBound &- 1
-    @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
-      left.base + left.offsets[min(row &+ i, last)]
-    }
-    var (r0, r1, r2, r3) = (R(), R(), R(), R())
-    let (s0, s1, s2, s3) = (start(0), start(1), start(2), start(3))
-    var b = strip
-    for piece in pieces {
-      let (a0, a1, a2, a3) = (s0 + piece.left, s1 + piece.left, s2 + piece.left, s3 + piece.left)
-      var k = 0
-      while k < piece.length {
-        r0.add(a0[k], b)
-        r1.add(a1[k], b)
-        r2.add(a2[k], b)
-        r3.add(a3[k], b)
-        b += R.stride
-        k &+= 1
-      }
-    }
-    finish(r0, row)
-    finish(r1, row &+ 1)
-    finish(r2, row &+ 2)
-    finish(r3, row &+ 3)
-  }
-
-  @inline(never)
-  private func packedTilesOf8<R: TileRow>(_: R.Type, _ packed: UnsafePointer<Float>) {
-    var (row, a) = (rows.lowerBound, packed)
-    while row < rows.upperBound {
-      var (r0, r1, r2, r3) = (R(), R(), R(), R())
-      var (r4, r5, r6, r7) = (R(), R(), R(), R())
-      var b = strip
-      var k = 0
-      while k < inner {
-        r0.add(a[0], b)
-        r1.add(a[1], b)
-        r2.add(a[2], b)
-        r3.add(a[3], b)
-        r4.add(a[4], b)
-        r5.add(a[5], b)
-        r6.add(a[6], b)
-        r7.add(a[7], b)
-        a += 8
-        b += R.stride
-        k &+= 1
-      }
-      finish8(row, r0, r1, r2, r3, r4, r5, r6, r7)
-      row &+= 8
-    }
-  }
-
-  @inline(never)
-  private func tilesOf6<R: TileRow>(_: R.Type, _ left: LeftOperand, _ range: Range<Int>) {
-    var row = range.lowerBound
-    while row < range.upperBound {
-      let last = rows.upperBound &- 1
-      @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
-        left.base + left.offsets[min(row &+ i, last)]
-      }
-      var (r0, r1, r2, r3, r4, r5) = (R(), R(), R(), R(), R(), R())
-      let (s0, s1, s2, s3, s4, s5) = (start(0), start(1), start(2), start(3), start(4), start(5))
-      var b = strip
-      for piece in pieces {
-        let (a0, a1, a2) = (s0 + piece.left, s1 + piece.left, s2 + piece.left)
-        let (a3, a4, a5) = (s3 + piece.left, s4 + piece.left, s5 + piece.left)
-        var k = 0
-        while k < piece.length {
-          r0.add(a0[k], b)
-          r1.add(a1[k], b)
-          r2.add(a2[k], b)
-          r3.add(a3[k], b)
-          r4.add(a4[k], b)
-          r5.add(a5[k], b)
-          b += R.stride
-          k &+= 1
-        }
-      }
-      finish6(row, r0, r1, r2, r3, r4, r5)
-      row &+= 6
-    }
-  }
-
-  @inline(never)
-  private func packedTilesOf6<R: TileRow>(_: R.Type, _ packed: UnsafePointer<Float>) {
-    var (row, a) = (rows.lowerBound, packed)
-    while row < rows.upperBound {
-      var (r0, r1, r2, r3, r4, r5) = (R(), R(), R(), R(), R(), R())
-      var b = strip
-      var k = 0
-      while k < inner {
-        r0.add(a[0], b)
-        r1.add(a[1], b)
-        r2.add(a[2], b)
-        r3.add(a[3], b)
-        r4.add(a[4], b)
-        r5.add(a[5], b)
-        a += 6
-        b += R.stride
-        k &+= 1
-      }
-      finish6(row, r0, r1, r2, r3, r4, r5)
-      row &+= 6
-    }
-  }
-
-  /// Whether a tile of so many rows has all of them and all columns. Where the inner dimension is short, storing takes as
-  /// long as the products, so such tiles are stored without a question a row.
-  @_transparent
-  private func isWhole(_ row: Int, _ count: Int, _ width: Int) -> Bool {
-    valid == width && row &+ count <= rows.upperBound
-      && (!target.accumulates || target.bias == nil)
-  }
-
-  /// Stores a row of a whole tile.
-  @_transparent
-  private func put<R: TileRow>(_ accumulators: R, _ row: Int) {
-    let line = target.base + (target.offsets[row] &+ column)
-    accumulators.store(
-      line, adding: target.accumulates ? UnsafePointer(line) : target.bias.map { $0 + column })
-  }
-
-  @_transparent
-  func finish8<R: TileRow>(
-    _ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R, _ r6: R, _ r7: R
-  ) {
-    if isWhole(row, 8, R.width) {
-      put(r0, row)
-      put(r1, row &+ 1)
-      put(r2, row &+ 2)
-      put(r3, row &+ 3)
-      put(r4, row &+ 4)
-      put(r5, row &+ 5)
-      put(r6, row &+ 6)
-      put(r7, row &+ 7)
-      return
-    }
-    finish(r0, row)
-    finish(r1, row &+ 1)
-    finish(r2, row &+ 2)
-    finish(r3, row &+ 3)
-    finish(r4, row &+ 4)
-    finish(r5, row &+ 5)
-    finish(r6, row &+ 6)
-    finish(r7, row &+ 7)
-  }
-
-  @_transparent
-  func finish6<R: TileRow>(
-    _ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R
-  ) {
-    if isWhole(row, 6, R.width) {
-      put(r0, row)
-      put(r1, row &+ 1)
-      put(r2, row &+ 2)
-      put(r3, row &+ 3)
-      put(r4, row &+ 4)
-      put(r5, row &+ 5)
-      return
-    }
-    finish(r0, row)
-    finish(r1, row &+ 1)
-    finish(r2, row &+ 2)
-    finish(r3, row &+ 3)
-    finish(r4, row &+ 4)
-    finish(r5, row &+ 5)
-  }
-
-  @inline(__always)
-  func finish<R: TileRow>(_ accumulators: R, _ row: Int) {
-    guard row < rows.upperBound else { return }
-    let line = target.base + (target.offsets[row] &+ column)
-    accumulators.store(
-      line, valid: valid, accumulating: target.accumulates, bias: target.bias.map { $0 + column })
-  }
-}
-
-/// The accumulators of one row of a tile.
-protocol TileRow {
-  static var width: Int { get }
-  /// From a row of a packed strip to the next.
-  static var stride: Int { get }
-  init()
-  /// Adds `a` times the `width` floats at `b`.
-  mutating func add(_ a: Float, _ b: UnsafePointer<Float>)
-  /// Stores all `width` of them, or their sums with as many others.
-  func store(_ line: UnsafeMutablePointer<Float>, adding others: UnsafePointer<Float>?)
-  func store(
-    _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
-    bias: UnsafePointer<Float>?)
-}
-
-@inline(__always)
-private func finish(
-  _ value: Vector, _ line: UnsafeMutablePointer<Float>, _ offset: Int, valid: Int,
-  accumulating: Bool, bias: UnsafePointer<Float>?
-) {
-  let left = valid &- offset
-  if left >= 16 {
-    var sum = value
-    if accumulating { sum += load(line + offset) }
-    if let bias { sum += load(bias + offset) }
-    Tensors.store(sum, line + offset)
-  } else {
-    guard left > 0 else { return }
-    var sum = value
-    if accumulating { sum += loadPartial(line + offset, left) }
-    if let bias { sum += loadPartial(bias + offset, left) }
-    storePartial(sum, line + offset, left)
-  }
-}
-
-struct Row48: TileRow {
-  var (x, y, z) = (Vector(), Vector(), Vector())
-  static var width: Int { 48 }
-
-  @inline(__always)
-  mutating func add(_ a: Float, _ b: UnsafePointer<Float>) {
-    let a = Vector(repeating: a)
-    x.addProduct(a, load(b))
-    y.addProduct(a, load(b + 16))
-    z.addProduct(a, load(b + 32))
-  }
-
-  @inline(__always)
-  func store(_ line: UnsafeMutablePointer<Float>, adding others: UnsafePointer<Float>?) {
-    Tensors.store(others.map { x + load($0) } ?? x, line)
-    Tensors.store(others.map { y + load($0 + 16) } ?? y, line + 16)
-    Tensors.store(others.map { z + load($0 + 32) } ?? z, line + 32)
-  }
-
-  @inline(__always)
-  func store(
-    _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
-    bias: UnsafePointer<Float>?
-  ) {
-    finish(x, line, 0, valid: valid, accumulating: accumulating, bias: bias)
-    finish(y, line, 16, valid: valid, accumulating: accumulating, bias: bias)
-    finish(z, line, 32, valid: valid, accumulating: accumulating, bias: bias)
-  }
-}
-
-extension TileRow {
-  static var stride: Int { width }
-}
-
-/// The first 40 columns of a strip of 48, as many as a head of attention often has: where a vector of 512 bits is two
-/// instructions' worth, half a vector takes half as long.
-struct Row40: TileRow {
-  var (x, y) = (Vector(), Vector())
-  var z = SIMD8<Float>()
-  static var width: Int { 40 }
-  static var stride: Int { 48 }
-
-  @inline(__always)
-  mutating func add(_ a: Float, _ b: UnsafePointer<Float>) {
-    let a = Vector(repeating: a)
-    x.addProduct(a, load(b))
-    y.addProduct(a, load(b + 16))
-    z.addProduct(a.lowHalf, UnsafeRawPointer(b + 32).loadUnaligned(as: SIMD8<Float>.self))
-  }
-
-  @inline(__always)
-  func store(_ line: UnsafeMutablePointer<Float>, adding others: UnsafePointer<Float>?) {
-    Tensors.store(others.map { x + load($0) } ?? x, line)
-    Tensors.store(others.map { y + load($0 + 16) } ?? y, line + 16)
-    let last = others.map {
-      z + UnsafeRawPointer($0 + 32).loadUnaligned(as: SIMD8<Float>.self)
-    }
-    UnsafeMutableRawPointer(line + 32).storeBytes(of: last ?? z, as: SIMD8<Float>.self)
-  }
-
-  @inline(__always)
-  func store(
-    _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
-    bias: UnsafePointer<Float>?
-  ) {
-    finish(x, line, 0, valid: valid, accumulating: accumulating, bias: bias)
-    finish(y, line, 16, valid: valid, accumulating: accumulating, bias: bias)
-    finish(
-      Vector(lowHalf: z, highHalf: SIMD8()), line, 32, valid: valid, accumulating: accumulating,
-      bias: bias)
-  }
-}
-
-struct Row32: TileRow {
-  var (x, y) = (Vector(), Vector())
-  static var width: Int { 32 }
-
-  @inline(__always)
-  mutating func add(_ a: Float, _ b: UnsafePointer<Float>) {
-    let a = Vector(repeating: a)
-    x.addProduct(a, load(b))
-    y.addProduct(a, load(b + 16))
-  }
-
-  @inline(__always)
-  func store(_ line: UnsafeMutablePointer<Float>, adding others: UnsafePointer<Float>?) {
-    Tensors.store(others.map { x + load($0) } ?? x, line)
-    Tensors.store(others.map { y + load($0 + 16) } ?? y, line + 16)
-  }
-
-  @inline(__always)
-  func store(
-    _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
-    bias: UnsafePointer<Float>?
-  ) {
-    finish(x, line, 0, valid: valid, accumulating: accumulating, bias: bias)
-    finish(y, line, 16, valid: valid, accumulating: accumulating, bias: bias)
-  }
-}
-
-struct Row16: TileRow {
-  var x = Vector()
-  static var width: Int { 16 }
-
-  @inline(__always)
-  mutating func add(_ a: Float, _ b: UnsafePointer<Float>) {
-    x.addProduct(Vector(repeating: a), load(b))
-  }
-
-  @inline(__always)
-  func store(_ line: UnsafeMutablePointer<Float>, adding others: UnsafePointer<Float>?) {
-    Tensors.store(others.map { x + load($0) } ?? x, line)
-  }
-
-  @inline(__always)
-  func store(
-    _ line: UnsafeMutablePointer<Float>, valid: Int, accumulating: Bool,
-    bias: UnsafePointer<Float>?
-  ) {
-    finish(x, line, 0, valid: valid, accumulating: accumulating, bias: bias)
   }
 }
 

@@ -113,6 +113,7 @@ public func groupNormalization(
   }
 
   let result = Tensor(uninitialized: x.shape)
+  let isStreamed = result.isStreamed
   let target = result.pointer
   func apply(_ task: Int) {
     let (image, part) = (task / tasks, task % tasks)
@@ -125,14 +126,14 @@ public func groupNormalization(
           let value =
             read(source + (row &+ j), n) * read(factor + j, n)
             + read(factor + (channels &+ j), n)
-          write(SiLU.value(value), target + (row &+ j), n)
+          write(SiLU.value(value), target + (row &+ j), n, streamed: isStreamed)
         }
       } else {
         forEachVector(0..<channels) { j, n in
           let value =
             read(source + (row &+ j), n) * read(factor + j, n)
             + read(factor + (channels &+ j), n)
-          write(value, target + (row &+ j), n)
+          write(value, target + (row &+ j), n, streamed: isStreamed)
         }
       }
     }
@@ -157,6 +158,7 @@ public func groupNormalizationGradient(
   let tasks = (pixels + pixelGrain - 1) / pixelGrain
   let (source, upper) = (UnsafePointer(x.pointer), UnsafePointer(gradient.pointer))
   let result = Tensor(uninitialized: x.shape)
+  let isStreamed = result.isStreamed
   let target = result.pointer
 
   // x' = x * rate + offset for each channel of each picture.
@@ -243,7 +245,9 @@ public func groupNormalizationGradient(
           + read(factor + (channels &+ j), n)
         var value = read(target + (row &+ j), n) * read(term + j, n)
         value.addProduct(normal, read(term + (channels &+ j), n))
-        write(value + read(term + (2 &* channels &+ j), n), target + (row &+ j), n)
+        write(
+          value + read(term + (2 &* channels &+ j), n), target + (row &+ j), n, streamed: isStreamed
+        )
       }
     }
   }
@@ -266,6 +270,7 @@ public func layerNormalization(
 ) -> (Tensor, NormalizationStatistics) {
   let (rows, channels) = (x.shape.rows, x.shape.last)
   let result = Tensor(uninitialized: x.shape)
+  let isStreamed = result.isStreamed
   let mean = Tensor(uninitialized: [rows])
   let inverse = Tensor(uninitialized: [rows])
   let (source, scales, shifts) = (
@@ -292,7 +297,7 @@ public func layerNormalization(
         let normal = (read(line + j, n) - origin) * factor
         write(
           normal * read(scales + j, n) + read(shifts + j, n),
-          result.pointer + (row &* channels &+ j), n)
+          result.pointer + (row &* channels &+ j), n, streamed: isStreamed)
       }
     }
   }
@@ -305,6 +310,7 @@ public func layerNormalizationGradient(
 ) -> (input: Tensor, scale: Tensor, shift: Tensor) {
   let (rows, channels) = (x.shape.rows, x.shape.last)
   let result = Tensor(uninitialized: x.shape)
+  let isStreamed = result.isStreamed
   let grain = max(1, elementGrain / channels)
   let tasks = (rows + grain - 1) / grain
   let partial = Tensor(zeros: [max(1, tasks), 2, channels])
@@ -334,7 +340,7 @@ public func layerNormalizationGradient(
         let scaled = read(top + j, n) * read(scales + j, n)
         write(
           rate * (scaled - meanOfGradient - normal * meanOfProduct),
-          result.pointer + (row &* channels &+ j), n)
+          result.pointer + (row &* channels &+ j), n, streamed: isStreamed)
       }
     }
   }

@@ -226,6 +226,7 @@ private final class ThreadPool: @unchecked Sendable {
       done += 1
       index = claim(owner)
     }
+    processor_finish_streams()
     return done
   }
 

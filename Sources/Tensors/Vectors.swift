@@ -3,6 +3,8 @@
 // They are transparent, not merely inlined: the optimiser stops inlining in large kernels, and a call in a loop over
 // vectors passes them through memory.
 
+import CProcessor
+
 /// Sixteen floats: one AVX-512 register, or two of AVX2.
 typealias Vector = SIMD16<Float>
 
@@ -14,6 +16,12 @@ func load(_ pointer: UnsafePointer<Float>) -> Vector {
 @_transparent
 func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
+}
+
+/// Stores past the caches, at a multiple of 64 bytes.
+@_transparent
+func stream(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
+  processor_stream(pointer, vector)
 }
 
 /// The first `count` floats at `pointer`, then zeros.
@@ -102,6 +110,18 @@ func write(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: In
   if count == 16 { store(vector, pointer) } else { storePartial(vector, pointer, count) }
 }
 
+/// Writes past the caches what fills a line, if wanted; see ``Tensor/isStreamed``.
+@_transparent
+func write(
+  _ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int, streamed: Bool
+) {
+  if streamed, count == 16, UInt(bitPattern: pointer) & 63 == 0 {
+    stream(vector, pointer)
+  } else {
+    write(vector, pointer, count)
+  }
+}
+
 extension SIMD16 where Scalar == Float {
   /// The sum of the lanes, halving, which is both faster and more exact than one after the other.
   @_transparent
@@ -168,6 +188,29 @@ func exponential(_ x: Vector) -> Vector {
   // A NaN must stay one: the comparisons above would have replaced it by a bound.
   let flushed = scaled.replacing(with: 0, where: x .< lowest)
   return flushed.replacing(with: x, where: x .!= x)
+}
+
+/// 2^x of each lane for x up to 127, within 2e-7 of it; 2^-126 for what is below -126.
+///
+/// In half the operations of ``exponential(_:)``, for attention, where a score takes one: the base is 2, so that the range is
+/// reduced without rounding. The polynomial has the least relative error of degree 5 on |f| <= 1/2 with 2^0 = 1.
+@_transparent
+func powerOfTwo(_ x: Vector) -> Vector {
+  let bounded = x.larger(Vector(repeating: -126))
+  // As in `exponential`: the nearest whole number stands in the low bits.
+  let magic = Vector(repeating: 12_582_912)
+  let shifted = bounded + magic
+  let f = bounded - (shifted - magic)
+  var p = Vector(repeating: 1.326_472_7e-3)
+  p = Vector(repeating: 9.671_513e-3).addingProduct(p, f)
+  p = Vector(repeating: 5.550_733_6e-2).addingProduct(p, f)
+  p = Vector(repeating: 0.240_222_42).addingProduct(p, f)
+  p = Vector(repeating: 0.693_147).addingProduct(p, f)
+  p = Vector(repeating: 1).addingProduct(p, f)
+  // A product, not a sum of bits: a NaN stays one.
+  let exponents =
+    (unsafeBitCast(shifted, to: SIMD16<Int32>.self) &<< 23) &+ SIMD16(repeating: 127 << 23)
+  return p * unsafeBitCast(exponents, to: Vector.self)
 }
 
 /// 1 / (1 + e^-x) of each lane.

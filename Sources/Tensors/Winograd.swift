@@ -474,7 +474,7 @@ package enum Winograd {
     _ products: UnsafePointer<Float>, _ tiling: Tiling, _ tiles: Range<Int>, width: Int,
     stride: Int, bias: UnsafePointer<Float>?, into result: Tensor, column: Int
   ) {
-    let channels = result.shape[3]
+    let (channels, isStreamed) = (result.shape[3], result.isStreamed)
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 24) { buffer in
       let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       for index in tiles {
@@ -497,10 +497,10 @@ package enum Winograd {
           for row in 0..<rows {
             let y = output(six(scratch + row &* 96, 16))
             let line = place + (row &* tiling.width &* channels &+ j)
-            store(y.0 + shift, line)
-            if columns > 1 { store(y.1 + shift, line + channels) }
-            if columns > 2 { store(y.2 + shift, line + 2 &* channels) }
-            if columns > 3 { store(y.3 + shift, line + 3 &* channels) }
+            write(y.0 + shift, line, 16, streamed: isStreamed)
+            if columns > 1 { write(y.1 + shift, line + channels, 16, streamed: isStreamed) }
+            if columns > 2 { write(y.2 + shift, line + 2 &* channels, 16, streamed: isStreamed) }
+            if columns > 3 { write(y.3 + shift, line + 3 &* channels, 16, streamed: isStreamed) }
           }
         }
       }

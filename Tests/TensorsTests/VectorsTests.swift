@@ -34,6 +34,21 @@ import Testing
     #expect(Array(found[7...]) == [1, 1])
   }
 
+  @Test func powersOfTwoOfTheirWholeRange() {
+    let values = (0...400_000).map { -126 + Float($0) * (253.0 / 400_000) }
+    let found = map(values, powerOfTwo)
+    var largest = 0.0
+    for (x, y) in zip(values, found) {
+      largest = max(largest, abs(Double(y) / exp2(Double(x)) - 1))
+      #expect(!y.isNaN)
+    }
+    #expect(largest <= 2e-7)
+    let beyond = map([-127, -1e30, -.infinity, .nan, 0, -0.0], powerOfTwo)
+    #expect(beyond[..<3].allSatisfy { $0 == 0x1p-126 })
+    #expect(beyond[3].isNaN)
+    #expect(Array(beyond[4...]) == [1, 1])
+  }
+
   @Test func sigmoidOfItsWholeRange() {
     let values = (-30_000...30_000).map { Float($0) / 300 }
     let found = map(values, sigmoid)

@@ -1,0 +1,140 @@
+// How a product is cut: its inner dimension into blocks that are packed at once, its rows and columns into tasks.
+
+/// The pieces of an inner dimension, in blocks of at most `MatrixProduct.innerBlock`; longer pieces are cut evenly.
+struct InnerPlan {
+  struct Block {
+    /// Where it begins in the inner dimension, and its length there.
+    var start: Int
+    var length: Int
+    fileprivate var range: Range<Int>
+  }
+  private(set) var blocks: [Block] = []
+  private var all: [Piece] = []
+  private(set) var inner = 0
+
+  /// - Parameter rightStride: from an element of the inner dimension to the next in the right operand.
+  init(_ pieces: [Piece], rightStride: Int) {
+    let limit = MatrixProduct.innerBlock
+    all.reserveCapacity(pieces.count)
+    var first = 0
+    var start = 0
+    for piece in pieces where piece.length > 0 {
+      let parts = (piece.length + limit - 1) / limit
+      let each = ((piece.length + parts - 1) / parts + 7) / 8 * 8
+      var offset = 0
+      while offset < piece.length {
+        let size = min(each, piece.length - offset)
+        if inner - start + size > limit {
+          blocks.append(Block(start: start, length: inner - start, range: first..<all.count))
+          first = all.count
+          start = inner
+        }
+        all.append(
+          Piece(
+            left: piece.left + offset, right: piece.right + offset * rightStride, length: size))
+        inner += size
+        offset += size
+      }
+    }
+    if inner > start {
+      blocks.append(Block(start: start, length: inner - start, range: first..<all.count))
+    }
+  }
+
+  func pieces(of block: Block) -> ArraySlice<Piece> { all[block.range] }
+}
+
+/// The columns of a product cut into tasks, the same strips in either half of the columns: two threads, of which each
+/// takes half of the tasks, then have as much to do.
+struct ColumnTasks {
+  /// How many tasks there are. The last ones may have no columns.
+  let count: Int
+  /// The most columns of a task.
+  let most: Int
+  private let columns: Int
+  private let half: Int
+  private let tasksOfHalf: Int
+
+  /// - Parameters:
+  ///   - wanted: how many tasks there should be, at least, where there are as many strips.
+  ///   - mostStrips: of a task.
+  init(columns: Int, wanted: Int, mostStrips: Int = .max) {
+    let width = MatrixProduct.stripWidth
+    let halves = wanted > 1 && columns > width ? 2 : 1
+    self.columns = columns
+    half = halves == 1 ? columns : MatrixProduct.padded((columns + 1) / 2)
+    let strips = (half + width - 1) / width
+    let tasks = min(strips, (wanted + halves - 1) / halves)
+    let stripsEach = min(mostStrips, (strips + tasks - 1) / tasks)
+    most = stripsEach * width
+    tasksOfHalf = (strips + stripsEach - 1) / stripsEach
+    count = halves * tasksOfHalf
+  }
+
+  subscript(task: Int) -> Range<Int> {
+    let (side, number) = (task / tasksOfHalf, task % tasksOfHalf)
+    let first = min(columns, side * half + number * most)
+    return first..<max(first, min(columns, (side + 1) * half, first + most))
+  }
+}
+
+/// How a product is cut into tasks, by its shape alone.
+struct ProductTasks {
+  let rows: Int
+  let columns: Int
+  let columnTasks: ColumnTasks
+  let rowChunks: Int
+  /// Whether several tasks multiply the same strips, so that these are packed once, before.
+  let sharesStrips: Bool
+  private let rowsEach: Int
+
+  /// The fewest rows that are cut among the threads, of as many columns at most; of more columns it takes six times as many.
+  private static let leastOwnRows = 64
+
+  init(rows: Int, columns: Int, inner: Int, _ layout: LeftOperand.Layout) {
+    let tileRows = MatrixProduct.tileRows
+    let mostStrips = max(1, 192 / MatrixProduct.stripWidth)
+    let isLong = rows * columns * inner > MatrixProduct.serialLimit
+    // Each thread takes rows of its own with all columns, and packs the whole right operand: that costs less than to read
+    // rows that the others have made, and the product's rows stay where the next kernel wants them.
+    let hasOwnRows =
+      isLong && layout == .rows && rows >= Self.leastOwnRows
+      && (rows >= columns || rows >= 6 * Self.leastOwnRows)
+    // Otherwise the columns are cut first, since each task packs its own strips; then the rows, in chunks large enough to be
+    // worth a task of their own.
+    var rowTasks = 1
+    var wantedColumns = 1
+    if hasOwnRows {
+      rowTasks = max(2, min(8, rows / 256 * 2))
+    } else if isLong {
+      wantedColumns = 8
+      if layout == .columns {
+        // Each task packs its part of the left operand, too: it is cut first, and the columns only for want of rows.
+        let leastColumnTasks =
+          (columns + mostStrips * MatrixProduct.stripWidth - 1)
+          / (mostStrips * MatrixProduct.stripWidth)
+        rowTasks = (2 * wantedColumns + leastColumnTasks - 1) / leastColumnTasks
+        rowTasks = max(1, min(rows / (4 * tileRows), rowTasks))
+        wantedColumns = (wantedColumns + rowTasks - 1) / rowTasks
+      }
+    }
+    columnTasks = ColumnTasks(
+      columns: columns, wanted: wantedColumns, mostStrips: isLong ? mostStrips : .max)
+    if isLong, !hasOwnRows {
+      if layout == .rows {
+        rowTasks = max(1, min(rows / 192, (16 + columnTasks.count - 1) / columnTasks.count))
+      }
+      // Few rows and few strips: rather several short tasks than one long one.
+      if columnTasks.count * rowTasks < 4 { rowTasks = max(1, min(4, rows / (4 * tileRows))) }
+    }
+    self.rows = rows
+    self.columns = columns
+    rowsEach = ((rows + rowTasks - 1) / rowTasks + tileRows - 1) / tileRows * tileRows
+    rowChunks = (rows + rowsEach - 1) / rowsEach
+    sharesStrips = rowChunks > 1 && !hasOwnRows
+  }
+
+  func rows(_ chunk: Int) -> Range<Int> {
+    (chunk * rowsEach)..<min(rows, (chunk + 1) * rowsEach)
+  }
+}

@@ -1,0 +1,63 @@
+import Testing
+
+@testable import Tensors
+
+/// Kernels whose results are so large that several threads store them past the caches. One thread doesn't, and has to find the
+/// same bytes.
+@Suite struct StreamedTests {
+  @Test func whatIsStreamed() {
+    withThreads(2) {
+      #expect(Tensor(uninitialized: [1 << 20]).isStreamed)
+      #expect(!Tensor(uninitialized: [(1 << 20) - 1]).isStreamed)
+    }
+    withThreads(1) { #expect(!Tensor(uninitialized: [1 << 20]).isStreamed) }
+  }
+
+  /// Of one block of the inner dimension and of several, with rows that are left over, and of columns that don't fill lines.
+  @Test(arguments: [(1030, 1024, 200), (1030, 1024, 600), (4100, 272, 300), (1100, 1001, 300)])
+  func products(_ size: (Int, Int, Int)) {
+    let (rows, columns, inner) = size
+    let (a, b, bias) = (
+      random([rows, inner], 1), random([inner, columns], 2), random([columns], 3)
+    )
+    let turned = random([columns, inner], 4)
+    expectSameBytesOnAnyThreads {
+      [matrixProduct(a, b, bias: bias), matrixProduct(a, turned, transposingRight: true)]
+    }
+  }
+
+  @Test func convolutions() {
+    let (x, weights, bias) = (
+      random([1, 64, 63, 16], 1), random([3, 3, 16, 272], 2), random([272], 3)
+    )
+    expectSameBytesOnAnyThreads {
+      [convolution(x, weights, bias: bias, ConvolutionGeometry(kernel: 3))]
+    }
+  }
+
+  @Test func normalisations() {
+    let (x, gradient) = (random([1, 65, 64, 256], 1), random([1, 65, 64, 256], 2))
+    let (scale, shift) = (random([256], 3), random([256], 4))
+    expectSameBytesOnAnyThreads {
+      let (normal, statistics) = groupNormalization(
+        x, scale: scale, shift: shift, groups: 32, epsilon: 1e-5, silu: true)
+      let back = groupNormalizationGradient(
+        gradient, x, scale: scale, shift: shift, groups: 32, silu: true, statistics)
+      let (rows, ofRows) = layerNormalization(x, scale: scale, shift: shift, epsilon: 1e-5)
+      let backOfRows = layerNormalizationGradient(gradient, x, scale: scale, ofRows)
+      return [normal, back.input, rows, backOfRows.input]
+    }
+  }
+
+  @Test func elementByElement() {
+    let (x, other) = (random([1050, 2048], 1), random([1050, 2048], 2))
+    let upper = random([1050, 1024], 3)
+    let (pixels, vectors) = (random([2, 600, 1024], 4), random([2, 1024], 5))
+    expectSameBytesOnAnyThreads {
+      [
+        x + other, 0.3 * x, x.gatedGELU(), x.gatedGELUGradient(upper),
+        pixels.addingToPixels(vectors),
+      ]
+    }
+  }
+}
