@@ -141,6 +141,7 @@ enum FewTiles {
     let (channels, groups) = (x.shape[3], groupCount(tiling))
     let left = StoragePool.shared.storage(count: groups * 6 * channels * rowCount)
     let blocks = channels / 16
+    // Within a task, one thread alone.
     Parallel.forEachRange(of: groups * blocks, grain: grain(groups * blocks)) { range in
       for task in range {
         let (group, block) = (task / blocks, task % blocks)
@@ -266,11 +267,13 @@ enum FewTiles {
     let outputs = rotated ? w.shape[2] : w.shape[3]
     let result = Tensor(uninitialized: [x.shape[0], x.shape[1], x.shape[2], outputs])
     let groups = groupCount(tiling)
-    let left = transformedInputs(x, tiling)
+    let transformed = LaneValues<Storage>()
     let isLarge = w.count > MatrixProduct.cachedCount
     let each = min(columnsPerTask, (outputs / 16 + 7) / 8 * 16)
     let rowSize = rowCount * 16
     Parallel.forEachRange(of: outputs, grain: each) { columns in
+      let left = transformed.own ?? transformedInputs(x, tiling)
+      transformed.own = left
       let strips = columns.count / 16
       let half = StoragePool.shared.storage(count: 6 * halfStride)
       let sums = StoragePool.shared.storage(count: strips * groups * 6 * rowSize)

@@ -42,6 +42,31 @@ public enum Parallel {
   }
 }
 
+/// What each thread makes for itself in the tasks of a batch, when a task first needs it: where several threads read what
+/// they have made together, each takes ten times as long to write there again.
+final class LaneValues<Value>: @unchecked Sendable {
+  /// Each in cache lines of its own; a thread touches its own alone.
+  private static var spacing: Int { 128 / MemoryLayout<Value?>.stride + 1 }
+  private let values: UnsafeMutablePointer<Value?>
+  private let count = Parallel.threads
+
+  init() {
+    values = .allocate(capacity: count * Self.spacing)
+    values.initialize(repeating: nil, count: count * Self.spacing)
+  }
+
+  deinit {
+    values.deinitialize(count: count * Self.spacing)
+    values.deallocate()
+  }
+
+  /// Of the thread that asks.
+  var own: Value? {
+    get { values[(Parallel.lane ?? 0) * Self.spacing] }
+    set { values[(Parallel.lane ?? 0) * Self.spacing] = newValue }
+  }
+}
+
 /// Whole numbers that threads share, each in cache lines of its own.
 private struct SharedNumbers {
   private static let spacing = 128

@@ -394,38 +394,32 @@ package enum Winograd {
     let groups = cut.count
 
     let isLarge = w.count > MatrixProduct.cachedCount
-    // Of each chunk, [36][tiles][inner]. Where a chunk is of one task alone, that transforms it, and it stays in a cache.
-    func place(_ chunk: Int) -> Int { elements * chunk * spread(tilesPerChunk * inner) }
-    let shared = groups > 1 ? StoragePool.shared.storage(count: place(chunks)) : nil
-    if let shared {
-      Parallel.forEachRange(of: tiling.count, grain: 8) { range in
-        // A range of eight lies within one chunk.
-        let chunk = range.lowerBound / tilesPerChunk
-        let all = tiles(chunk)
-        transformTiles(
-          x, tiling, range, extent: 6,
-          into: shared.pointer + place(chunk) + (range.lowerBound - all.lowerBound) * inner,
-          stride: spread(all.count * inner))
-      }
+    // The chunk that a thread works on, [36][tiles][inner]. Of few tiles, which are one chunk, each thread transforms all.
+    let transformed = LaneValues<(chunk: Int, tiles: Storage)>()
+    func transform(_ chunk: Int) -> UnsafePointer<Float> {
+      let own = transformed.own
+      if let own, own.chunk == chunk { return UnsafePointer(own.tiles.pointer) }
+      let storage =
+        own?.tiles
+        ?? StoragePool.shared.storage(count: elements * spread(tilesPerChunk * inner))
+      let tiles = tiles(chunk)
+      transformTiles(
+        x, tiling, tiles, extent: 6, into: storage.pointer, stride: spread(tiles.count * inner))
+      transformed.own = (chunk, storage)
+      return UnsafePointer(storage.pointer)
     }
 
     Parallel.forEach(chunks * groups) { task in
-      let (group, chunk) = (task / chunks, task % chunks)
+      let (chunk, group) = (task / groups, task % groups)
       let tiles = tiles(chunk)
-      let transformed = shared ?? StoragePool.shared.storage(count: place(1))
-      let left = UnsafePointer(transformed.pointer) + (shared == nil ? 0 : place(chunk))
-      if shared == nil {
-        transformTiles(
-          x, tiling, tiles, extent: 6, into: transformed.pointer,
-          stride: spread(tiles.count * inner))
-      }
+      let left = transform(chunk)
       let packed = StoragePool.shared.storage(
         count: elements * spread(innerBlock * MatrixProduct.stripWidth))
       let products = StoragePool.shared.storage(
         count: elements * spread(tiles.count * MatrixProduct.stripWidth))
       let (first, last) = (cut[group].lowerBound, cut[group].upperBound)
-      // Of one chunk, the thread most likely goes on with the next group.
-      let foreseen = chunks > 1 || group + 1 == groups ? last : cut[group + 1].upperBound
+      // The thread most likely goes on with the next group.
+      let foreseen = group + 1 == groups ? last : cut[group + 1].upperBound
       var column = first
       while column < last {
         let width = MatrixProduct.stripWidth(remaining: last - column)
