@@ -243,7 +243,8 @@ enum MatrixProduct {
       let first = strip * stripWidth
       pack(
         right, plan.pieces(of: block), columns: first..<min(columns, first + stripWidth),
-        into: place(chunk, block) + block.length * (first - chunk * width))
+        into: place(chunk, block) + block.length * (first - chunk * width),
+        streamed: Tensor.isStreamed(count: plan.inner * columns))
     }
     Parallel.forEach(rowChunks * columnChunks) { task in
       let (rowChunk, chunk) = (task / columnChunks, task % columnChunks)
@@ -289,9 +290,10 @@ enum MatrixProduct {
   }
 
   /// Packs the columns of one block into strips, each `[inner][width]`, with zeros beyond the last column.
+  /// - Parameter streamed: whether rows are stored past the caches; see ``Tensor/isStreamed``.
   static func pack(
     _ right: RightOperand, _ block: ArraySlice<Piece>, columns: Range<Int>,
-    into packed: UnsafeMutablePointer<Float>
+    into packed: UnsafeMutablePointer<Float>, streamed: Bool = false
   ) {
     var target = packed
     var column = columns.lowerBound
@@ -302,7 +304,9 @@ enum MatrixProduct {
         let source = right.base + piece.right
         switch right.layout {
         case .rows:
-          packRows(source + column, right.stride, piece.length, width, valid, into: target)
+          packRows(
+            source + column, right.stride, piece.length, width, valid, into: target,
+            streamed: streamed)
         case .columns:
           packColumns(
             source + column &* right.stride, right.stride, piece.length, width, valid, into: target)
@@ -335,7 +339,7 @@ enum MatrixProduct {
   @inline(__always)
   private static func packRows(
     _ source: UnsafePointer<Float>, _ stride: Int, _ length: Int, _ width: Int, _ valid: Int,
-    into target: UnsafeMutablePointer<Float>
+    into target: UnsafeMutablePointer<Float>, streamed: Bool
   ) {
     if valid == width {
       for k in 0..<length {
@@ -346,7 +350,12 @@ enum MatrixProduct {
         var j = 0
         while j < width {
           processor_prefetch(ahead + j)
-          store(load(source + (k &* stride &+ j)), target + (k &* width &+ j))
+          let values = load(source + (k &* stride &+ j))
+          if streamed {
+            stream(values, target + (k &* width &+ j))
+          } else {
+            store(values, target + (k &* width &+ j))
+          }
           j &+= 16
         }
       }

@@ -178,6 +178,20 @@ package enum Winograd {
     store(v.5, p + 5 &* stride)
   }
 
+  /// The same, past the caches where wanted; see ``Tensor/isStreamed``.
+  @_transparent
+  private static func put(
+    _ v: Six, _ p: UnsafeMutablePointer<Float>, _ stride: Int, streamed: Bool
+  ) {
+    guard streamed else { return put(v, p, stride) }
+    stream(v.0, p)
+    stream(v.1, p + stride)
+    stream(v.2, p + 2 &* stride)
+    stream(v.3, p + 3 &* stride)
+    stream(v.4, p + 4 &* stride)
+    stream(v.5, p + 5 &* stride)
+  }
+
   /// Bᵀ d B of sixteen channels.
   /// - Parameters:
   ///   - patch: 6x6 pixels, rows `rowStride` apart and columns `columnStride`.
@@ -186,7 +200,8 @@ package enum Winograd {
   @inline(never)
   static func transformInput(
     _ patch: UnsafePointer<Float>, rowStride: Int, columnStride: Int, channels: Int,
-    scratch: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>, stride: Int
+    scratch: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>, stride: Int,
+    streamed: Bool = false
   ) {
     var channel = 0
     while channel < channels {
@@ -196,7 +211,9 @@ package enum Winograd {
           scratch + column &* 16, 96)
       }
       for row in 0..<6 {
-        put(input(six(scratch + row &* 96, 16)), target + (row &* 6 &* stride &+ channel), stride)
+        put(
+          input(six(scratch + row &* 96, 16)), target + (row &* 6 &* stride &+ channel), stride,
+          streamed: streamed)
       }
       channel &+= 16
     }
@@ -206,7 +223,8 @@ package enum Winograd {
   @inline(never)
   static func transformOutputGradient(
     _ patch: UnsafePointer<Float>, rowStride: Int, columnStride: Int, channels: Int,
-    scratch: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>, stride: Int
+    scratch: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>, stride: Int,
+    streamed: Bool = false
   ) {
     var channel = 0
     while channel < channels {
@@ -218,7 +236,8 @@ package enum Winograd {
       for row in 0..<6 {
         let p = UnsafePointer(scratch) + row &* 96
         let y = (load(p), load(p + 16), load(p + 32), load(p + 48))
-        put(outputAdjoint(y), target + (row &* 6 &* stride &+ channel), stride)
+        put(
+          outputAdjoint(y), target + (row &* 6 &* stride &+ channel), stride, streamed: streamed)
       }
       channel &+= 16
     }
@@ -231,7 +250,7 @@ package enum Winograd {
   ///   - target: `[36][range.count][channels]`, elements `stride` apart.
   private static func transformTiles(
     _ x: Tensor, _ tiling: Tiling, _ range: Range<Int>, extent: Int,
-    into target: UnsafeMutablePointer<Float>, stride: Int
+    into target: UnsafeMutablePointer<Float>, stride: Int, streamed: Bool = false
   ) {
     let channels = x.shape[3]
     let (height, width) = (tiling.height, tiling.width)
@@ -267,11 +286,11 @@ package enum Winograd {
         if extent == 6 {
           transformInput(
             patch, rowStride: rowStride, columnStride: channels, channels: channels,
-            scratch: scratch, into: place, stride: stride)
+            scratch: scratch, into: place, stride: stride, streamed: streamed)
         } else {
           transformOutputGradient(
             patch, rowStride: rowStride, columnStride: channels, channels: channels,
-            scratch: scratch, into: place, stride: stride)
+            scratch: scratch, into: place, stride: stride, streamed: streamed)
         }
       }
     }
@@ -556,10 +575,12 @@ package enum Winograd {
     Parallel.forEachRange(of: count, grain: 8) { range in
       transformTiles(
         x, tiling, range, extent: 6, into: left.pointer + range.lowerBound * inputs,
-        stride: spread(count * inputs))
+        stride: spread(count * inputs),
+        streamed: Tensor.isStreamed(count: elements * count * inputs))
       transformTiles(
         gradient, tiling, range, extent: 4, into: right.pointer + range.lowerBound * outputs,
-        stride: spread(count * outputs))
+        stride: spread(count * outputs),
+        streamed: Tensor.isStreamed(count: elements * count * outputs))
     }
 
     // Blocks of as many columns as rows: each operand is packed again for every block of the other.

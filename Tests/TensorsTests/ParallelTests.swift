@@ -40,6 +40,26 @@ import Testing
     }
   }
 
+  @Test(arguments: [1, 2, 3, 8]) func whatAThreadMakesForItself(_ threads: Int) {
+    withThreads(threads) {
+      let made = LaneValues<Int>()
+      let tasks = Mutex([Int: Int]())
+      for _ in 0..<20 {
+        Parallel.forEach(64) { _ in
+          let before = made.own ?? 0
+          made.own = before + 1
+          let lane = Parallel.lane ?? 0
+          let finished = tasks.withLock { all in
+            all[lane, default: 0] += 1
+            return all[lane, default: 0]
+          }
+          #expect(finished == before + 1)
+        }
+      }
+      #expect(tasks.withLock { $0.values.reduce(0, +) } == 20 * 64)
+    }
+  }
+
   @Test(arguments: [1, 2, 3, 8]) func callsWithinTasks(_ threads: Int) {
     withThreads(threads) {
       let found = calls(20 * 30) { call in

@@ -35,6 +35,18 @@ import Testing
     }
   }
 
+  /// Here it is the transformed tiles and the packed gradient that are so large.
+  @Test func gradientsByWeights() {
+    let (x, gradient) = (random([1, 64, 64, 128], 1), random([1, 64, 64, 128], 2))
+    let (a, b) = (random([4100, 48], 3), random([4100, 272], 4))
+    expectSameBytesOnAnyThreads {
+      [
+        convolutionWeightGradient(x, gradient, ConvolutionGeometry(kernel: 3)),
+        joined([48, 272]) { transposedMatrixProduct(a, b, inParts: $0) },
+      ]
+    }
+  }
+
   @Test func normalisations() {
     let (x, gradient) = (random([1, 65, 64, 256], 1), random([1, 65, 64, 256], 2))
     let (scale, shift) = (random([256], 3), random([256], 4))
