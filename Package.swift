@@ -99,7 +99,9 @@ let package = Package(
     executable("base-train", ["Training"]),
     .executableTarget(
       name: "speed-bench",
-      dependencies: ["Models", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "CProcessor", "Models", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: settings),
 
     tests("Tensors", ["COpenBLAS"]),

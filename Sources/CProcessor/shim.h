@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 /// Whether the program was built for a processor with 512-bit vectors. A constant, so that the branch on it folds.
 static inline int processor_target_has_avx512(void) {
 #ifdef __AVX512F__
@@ -32,6 +35,11 @@ static inline void processor_prefetch(const void *address) { __builtin_prefetch(
 /// The same, into the second-level cache: for what is read only after much else.
 static inline void processor_prefetch_far(const void *address) { __builtin_prefetch(address, 0, 2); }
 
+/// The same for memory that is written soon.
+static inline void processor_prefetch_to_write(const void *address) {
+  __builtin_prefetch(address, 1, 3);
+}
+
 /// Tells the processor that this is a loop that waits for another thread.
 static inline void processor_relax(void) {
 #if defined(__x86_64__)
@@ -51,4 +59,14 @@ static inline void processor_finish_streams(void) {
 #if defined(__x86_64__)
   __builtin_ia32_sfence();
 #endif
+}
+
+/// Holds the calling thread on a core.
+/// - Returns: whether there is such a core for this process.
+static inline int processor_hold_thread(int core) {
+  unsigned long cores[16] = {0};
+  const int bits = 8 * sizeof cores[0];
+  if (core < 0 || core >= 16 * bits) return 0;
+  cores[core / bits] |= 1UL << core % bits;
+  return syscall(SYS_sched_setaffinity, 0, sizeof cores, cores) == 0;
 }
