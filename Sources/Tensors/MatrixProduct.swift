@@ -350,12 +350,8 @@ enum MatrixProduct {
         var j = 0
         while j < width {
           processor_prefetch(ahead + j)
-          let values = load(source + (k &* stride &+ j))
-          if streamed {
-            stream(values, target + (k &* width &+ j))
-          } else {
-            store(values, target + (k &* width &+ j))
-          }
+          store(
+            load(source + (k &* stride &+ j)), target + (k &* width &+ j), streamed: streamed)
           j &+= 16
         }
       }

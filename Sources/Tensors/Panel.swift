@@ -224,7 +224,7 @@ struct Panel {
     if target.accumulates { sums.add(target.addend(row, column)) }
     if let bias = target.bias { sums.add(bias + column) }
     let line = target.base + (target.offsets[row] &+ column)
-    if target.streams { sums.stream(line) } else { sums.store(line) }
+    sums.store(line, streamed: target.streams)
   }
 
   @_transparent
@@ -293,10 +293,8 @@ protocol TileRow {
   mutating func add(_ a: Float, _ b: UnsafePointer<Float>)
   /// Adds as many others, one to each.
   mutating func add(_ others: UnsafePointer<Float>)
-  /// Stores all `width` of them.
-  func store(_ line: UnsafeMutablePointer<Float>)
-  /// The same past the caches.
-  func stream(_ line: UnsafeMutablePointer<Float>)
+  /// Stores all `width` of them, past the caches where wanted and where they are whole lines.
+  func store(_ line: UnsafeMutablePointer<Float>, streamed: Bool)
   func store(
     _ line: UnsafeMutablePointer<Float>, valid: Int, adding others: UnsafePointer<Float>?,
     bias: UnsafePointer<Float>?)
@@ -342,17 +340,10 @@ struct Row48: TileRow {
   }
 
   @_transparent
-  func store(_ line: UnsafeMutablePointer<Float>) {
-    Tensors.store(x, line)
-    Tensors.store(y, line + 16)
-    Tensors.store(z, line + 32)
-  }
-
-  @_transparent
-  func stream(_ line: UnsafeMutablePointer<Float>) {
-    Tensors.stream(x, line)
-    Tensors.stream(y, line + 16)
-    Tensors.stream(z, line + 32)
+  func store(_ line: UnsafeMutablePointer<Float>, streamed: Bool) {
+    Tensors.store(x, line, streamed: streamed)
+    Tensors.store(y, line + 16, streamed: streamed)
+    Tensors.store(z, line + 32, streamed: streamed)
   }
 
   @inline(__always)
@@ -394,16 +385,10 @@ struct Row40: TileRow {
   }
 
   @_transparent
-  func store(_ line: UnsafeMutablePointer<Float>) {
-    Tensors.store(x, line)
-    Tensors.store(y, line + 16)
+  func store(_ line: UnsafeMutablePointer<Float>, streamed: Bool) {
+    Tensors.store(x, line, streamed: streamed)
+    Tensors.store(y, line + 16, streamed: streamed)
     UnsafeMutableRawPointer(line + 32).storeBytes(of: z, as: SIMD8<Float>.self)
-  }
-
-  @_transparent
-  func stream(_ line: UnsafeMutablePointer<Float>) {
-    // Not whole lines.
-    store(line)
   }
 
   @inline(__always)
@@ -437,15 +422,9 @@ struct Row32: TileRow {
   }
 
   @_transparent
-  func store(_ line: UnsafeMutablePointer<Float>) {
-    Tensors.store(x, line)
-    Tensors.store(y, line + 16)
-  }
-
-  @_transparent
-  func stream(_ line: UnsafeMutablePointer<Float>) {
-    Tensors.stream(x, line)
-    Tensors.stream(y, line + 16)
+  func store(_ line: UnsafeMutablePointer<Float>, streamed: Bool) {
+    Tensors.store(x, line, streamed: streamed)
+    Tensors.store(y, line + 16, streamed: streamed)
   }
 
   @inline(__always)
@@ -473,13 +452,8 @@ struct Row16: TileRow {
   }
 
   @_transparent
-  func store(_ line: UnsafeMutablePointer<Float>) {
-    Tensors.store(x, line)
-  }
-
-  @_transparent
-  func stream(_ line: UnsafeMutablePointer<Float>) {
-    Tensors.stream(x, line)
+  func store(_ line: UnsafeMutablePointer<Float>, streamed: Bool) {
+    Tensors.store(x, line, streamed: streamed)
   }
 
   @inline(__always)

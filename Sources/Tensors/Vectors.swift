@@ -18,10 +18,10 @@ func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
 }
 
-/// Stores past the caches, at a multiple of 64 bytes.
+/// Stores at a multiple of 64 bytes, past the caches where wanted; see ``Tensor/isStreamed``.
 @_transparent
-func stream(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
-  processor_stream(pointer, vector)
+func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, streamed: Bool) {
+  if streamed { processor_stream(pointer, vector) } else { store(vector, pointer) }
 }
 
 /// The first `count` floats at `pointer`, then zeros.
@@ -116,7 +116,7 @@ func write(
   _ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int, streamed: Bool
 ) {
   if streamed, count == 16, UInt(bitPattern: pointer) & 63 == 0 {
-    stream(vector, pointer)
+    processor_stream(pointer, vector)
   } else {
     write(vector, pointer, count)
   }

@@ -169,27 +169,15 @@ package enum Winograd {
   }
 
   @_transparent
-  private static func put(_ v: Six, _ p: UnsafeMutablePointer<Float>, _ stride: Int) {
-    store(v.0, p)
-    store(v.1, p + stride)
-    store(v.2, p + 2 &* stride)
-    store(v.3, p + 3 &* stride)
-    store(v.4, p + 4 &* stride)
-    store(v.5, p + 5 &* stride)
-  }
-
-  /// The same, past the caches where wanted; see ``Tensor/isStreamed``.
-  @_transparent
   private static func put(
-    _ v: Six, _ p: UnsafeMutablePointer<Float>, _ stride: Int, streamed: Bool
+    _ v: Six, _ p: UnsafeMutablePointer<Float>, _ stride: Int, streamed: Bool = false
   ) {
-    guard streamed else { return put(v, p, stride) }
-    stream(v.0, p)
-    stream(v.1, p + stride)
-    stream(v.2, p + 2 &* stride)
-    stream(v.3, p + 3 &* stride)
-    stream(v.4, p + 4 &* stride)
-    stream(v.5, p + 5 &* stride)
+    store(v.0, p, streamed: streamed)
+    store(v.1, p + stride, streamed: streamed)
+    store(v.2, p + 2 &* stride, streamed: streamed)
+    store(v.3, p + 3 &* stride, streamed: streamed)
+    store(v.4, p + 4 &* stride, streamed: streamed)
+    store(v.5, p + 5 &* stride, streamed: streamed)
   }
 
   /// Bᵀ d B of sixteen channels.
