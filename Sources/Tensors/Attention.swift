@@ -14,10 +14,6 @@ private func queriesPerBlock(_ keys: Int) -> Int {
   return rows / 8 * 8
 }
 
-/// From a row of weights to the next: not a multiple of 4 KiB or of a small part of it, at which the rows of a tile would
-/// fight for the same places of the first-level cache.
-private func spread(_ length: Int) -> Int { length + 16 }
-
 /// The head `head` of picture `image` of a tensor `[batch, tokens, heads * width]`, as an operand.
 private struct HeadView {
   let base: UnsafeMutablePointer<Float>

@@ -47,9 +47,8 @@ public struct Tensor: Sendable {
 
   public var array: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
 
-  /// Whether kernels store this tensor past the caches. It is of 4 MB or more and leaves them anyway before it is read, and
-  /// most of its lines are still held by a core that has read what stood there before: to get such a line back takes
-  /// 10 ns, or 28 where the cores share no cache, and to store past it 2.
+  /// Whether kernels store this tensor past the caches: it is of 4 MB or more, which no second-level cache holds. A line that
+  /// another core has read before takes 10 ns to be written again, or 28 where the cores share no cache, and past the caches 2.
   var isStreamed: Bool { Self.isStreamed(count: count) }
 
   static func isStreamed(count: Int) -> Bool { count >= 1 << 20 && Parallel.threads > 1 }

@@ -8,6 +8,11 @@ import CProcessor
 /// Sixteen floats: one AVX-512 register, or two of AVX2.
 typealias Vector = SIMD16<Float>
 
+/// How far apart blocks of `count` floats are put that a kernel uses at once, as the elements of a transform or the rows of a
+/// tile: at a multiple of 4 KiB, or of a small part of it, they would fight for the same places of the first-level cache.
+@_transparent
+func spread(_ count: Int) -> Int { count + 16 }
+
 @_transparent
 func load(_ pointer: UnsafePointer<Float>) -> Vector {
   UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)

@@ -20,9 +20,6 @@ package enum Winograd {
   /// Elements of a transformed tile.
   static let elements = 36
 
-  /// How far apart the elements of blocks of `count` floats are put. A transform touches all 36 at once, and at a
-  /// multiple of 4 KiB from one another they would fight for the same places of the first-level cache.
-  static func spread(_ count: Int) -> Int { count + 16 }
   /// The most tiles that a task transforms and multiplies at once.
   private static let mostTilesPerChunk = 64
   /// The fewest, where more tasks are wanted: each packs the weights anew.
