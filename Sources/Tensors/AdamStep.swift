@@ -82,6 +82,8 @@ public struct AdamStep: Sendable {
   private struct Update {
     private let (rate, inverseRoot, decay, tiny): (Vector, Vector, Vector, Vector)
     private let (keep1, take1, keep2, take2): (Vector, Vector, Vector, Vector)
+    /// Every thread has read the values since the last step, and the caches hold few of them until the next.
+    private let streams = Parallel.threads > 1
 
     init(_ step: AdamStep) {
       let correction1 = 1 - pow(step.beta1, Double(step.step))
@@ -108,7 +110,7 @@ public struct AdamStep: Sendable {
         write(first, mean + i, n)
         write(second, variance + i, n)
         let step = first / (second.squareRoot() * inverseRoot + tiny)
-        write(read(values + i, n) * decay - rate * step, values + i, n)
+        write(read(values + i, n) * decay - rate * step, values + i, n, streamed: streams)
       }
     }
   }

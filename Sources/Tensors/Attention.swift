@@ -1,6 +1,7 @@
 // Attention over many heads, forward and backward, without ever holding the whole matrix of weights: a task owns one
 // head of one picture and goes through its queries in blocks, and the backward computes the weights again.
 
+import CProcessor
 import Glibc
 
 /// How many floats of attention weights a task holds at once.
@@ -32,6 +33,16 @@ private struct HeadView {
   }
   func target(from row: Int = 0, accumulates: Bool = false) -> ProductTarget {
     ProductTarget(base: base + row * stride, offsets: .strided(stride), accumulates: accumulates)
+  }
+  /// Asks for a row: no prefetcher of a processor sees the next coming of short rows that are far apart.
+  @inline(__always)
+  func prefetch(_ row: Int, width: Int) {
+    let line = base + row &* stride
+    var column = 0
+    while column < width {
+      processor_prefetch_far(line + column)
+      column &+= 16
+    }
   }
 }
 
@@ -174,6 +185,7 @@ public func attentionGradient(
     func view(_ tensor: Tensor) -> HeadView {
       HeadView(tensor, image: image, head: head, heads: heads)
     }
+    let ofKeys = [keys, values, keyGradient, valueGradient].map(view)
     let keyStarts = Array(stride(from: 0, to: keyCount, by: keyBlock))
     let keyRows = keyStarts.map { start in
       PackedOperand(
@@ -200,6 +212,7 @@ public func attentionGradient(
       }
       for (block, first) in keyStarts.enumerated() {
         let keysHere = min(keyBlock, keyCount - first)
+        let next = block + 1 < keyStarts.count ? block + 1 : 0
         queryColumns.multiply(
           view(keys).left(from: first), rows: keysHere,
           into: ProductTarget(base: weights.pointer, offsets: plain))
@@ -207,6 +220,10 @@ public func attentionGradient(
           view(values).left(from: first), rows: keysHere,
           into: ProductTarget(base: scores.pointer, offsets: plain))
         for key in 0..<keysHere {
+          // What the next block takes comes while the arithmetic of this one goes on.
+          let row = min(keyStarts[next] + key, keyCount - 1)
+          for view in ofKeys { view.prefetch(row, width: width) }
+          keyRows[next].prefetch(part: key, of: keysHere)
           let (weights, scores) = (weights.pointer + key * length, scores.pointer + key * length)
           scoreGradient(
             weights: weights, scores: scores, count: count, scale: scale, logSums: sums.pointer,

@@ -102,7 +102,7 @@ enum MatrixProduct {
   @inline(__always) static var tileRows: Int { processor_target_has_avx512() != 0 ? 8 : 6 }
   @inline(__always) static var stripWidth: Int { processor_target_has_avx512() != 0 ? 48 : 16 }
   /// The longest run of the inner dimension that is packed at once: a strip of it stays in the second-level cache.
-  static let innerBlock = 256
+  static let innerBlock = 320
   /// How many rows of the left operand are kept in the second-level cache while the strips go by.
   static let rowBlock = 96
   /// How many rows ahead of the one that is packed memory is asked for.
@@ -112,7 +112,7 @@ enum MatrixProduct {
   /// Below this many multiply-adds, waking another thread costs more than it saves.
   static let serialLimit = 1 << 17
 
-  /// `target = left * right (+ target) (+ bias)`, cut into tasks by the shape alone.
+  /// `target = left * right (+ target) (+ bias)`, cut as ``ProductTasks`` tells.
   static func run(
     rows: Int, columns: Int, pieces: [Piece], left: LeftOperand, right: RightOperand,
     into target: ProductTarget
@@ -134,48 +134,103 @@ enum MatrixProduct {
     let cut = ProductTasks(rows: rows, columns: columns, inner: plan.inner, left.layout)
     if cut.sharesStrips {
       runSharingStrips(plan: plan, left: left, right: right, cut, into: target)
+    } else if cut.hasOwnRows {
+      runWithOwnRows(plan: plan, left: left, right: right, cut, into: target)
     } else {
       runWithOwnStrips(plan: plan, left: left, right: right, cut, into: target)
     }
   }
 
-  /// The product in tasks of which each packs the strips that it multiplies.
+  /// Where the blocks of a task go. If the result is stored past the caches, all but the last add up in a buffer.
+  private struct BlockTargets {
+    let target: ProductTarget
+    let plan: InnerPlan
+    let columns: Range<Int>
+    let streams: Bool
+    let sums: Storage?
+
+    /// - Parameter rows: how many at once, at most.
+    init(
+      _ target: ProductTarget, _ plan: InnerPlan, _ cut: ProductTasks, _ columns: Range<Int>,
+      rows: Int
+    ) {
+      (self.target, self.plan, self.columns) = (target, plan, columns)
+      streams = target.isStreamable(rows: cut.rows, columns: cut.columns)
+      sums =
+        streams && plan.blocks.count > 1
+        ? StoragePool.shared.storage(count: rows * padded(columns.count)) : nil
+    }
+
+    /// - Parameter firstRow: of those that are multiplied at once.
+    func callAsFunction(_ index: Int, firstRow: Int) -> ProductTarget {
+      let isLast = index + 1 == plan.blocks.count
+      var part = target.part(plan.blocks[index], of: plan)
+      part.streams = streams && isLast
+      if let sums {
+        let width = padded(columns.count)
+        let place = sums.pointer - (firstRow * width + columns.lowerBound)
+        if isLast {
+          (part.sums, part.sumStride) = (UnsafePointer(place), width)
+        } else {
+          (part.base, part.offsets) = (place, .strided(width))
+        }
+      }
+      return part
+    }
+  }
+
+  /// The product in tasks of which each packs the strips that it multiplies, block by block.
   private static func runWithOwnStrips(
     plan: InnerPlan, left: LeftOperand, right: RightOperand, _ cut: ProductTasks,
     into target: ProductTarget
   ) {
     let isLarge = plan.inner * cut.columns > cachedCount
-    let streams = target.isStreamable(rows: cut.rows, columns: cut.columns)
+    Parallel.forEach(cut.rowChunks * cut.columnTasks.count) { task in
+      let rows = cut.rows(task / cut.columnTasks.count)
+      let columns = cut.columnTasks[task % cut.columnTasks.count]
+      let packed = StoragePool.shared.storage(count: innerBlock * padded(columns.count))
+      let targets = BlockTargets(target, plan, cut, columns, rows: rows.count)
+      for (index, block) in plan.blocks.enumerated() {
+        pack(right, plan.pieces(of: block), columns: columns, into: packed.pointer)
+        // What is packed next comes from memory while the products keep the processor busy.
+        let next =
+          isLarge && index + 1 < plan.blocks.count ? plan.pieces(of: plan.blocks[index + 1]) : []
+        multiply(
+          left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: rows,
+          packed: packed.pointer, columns: columns,
+          into: targets(index, firstRow: rows.lowerBound),
+          meanwhile: next.isEmpty
+            ? nil
+            : { part, parts in prefetch(right, next, columns: columns, part: part, of: parts) })
+      }
+    }
+  }
+
+  /// The product in tasks of many rows, which each packs its strips whole, once, and multiplies some rows after others with
+  /// them: what these add up stays in the second-level cache until it is done.
+  private static func runWithOwnRows(
+    plan: InnerPlan, left: LeftOperand, right: RightOperand, _ cut: ProductTasks,
+    into target: ProductTarget
+  ) {
     Parallel.forEach(cut.rowChunks * cut.columnTasks.count) { task in
       let rows = cut.rows(task / cut.columnTasks.count)
       let columns = cut.columnTasks[task % cut.columnTasks.count]
       let width = padded(columns.count)
-      let packed = StoragePool.shared.storage(count: innerBlock * width)
-      // Where the blocks before the last are added up, if the sums are then to be stored past the caches.
-      let sums =
-        streams && plan.blocks.count > 1
-        ? StoragePool.shared.storage(count: rows.count * width) : nil
-      for (index, block) in plan.blocks.enumerated() {
-        pack(right, plan.pieces(of: block), columns: columns, into: packed.pointer)
-        let isLast = index + 1 == plan.blocks.count
-        var part = target.part(block, of: plan)
-        part.streams = streams && isLast
-        if let sums {
-          let place = sums.pointer - (rows.lowerBound * width + columns.lowerBound)
-          if isLast {
-            (part.sums, part.sumStride) = (UnsafePointer(place), width)
-          } else {
-            (part.base, part.offsets) = (place, .strided(width))
-          }
+      let packed = StoragePool.shared.storage(count: plan.inner * width)
+      for block in plan.blocks {
+        pack(
+          right, plan.pieces(of: block), columns: columns,
+          into: packed.pointer + block.start * width)
+      }
+      let targets = BlockTargets(target, plan, cut, columns, rows: rowBlock)
+      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: rowBlock) {
+        for (index, block) in plan.blocks.enumerated() {
+          multiply(
+            left, plan.pieces(of: block), firstInner: block.start, inner: block.length,
+            rows: first..<min(rows.upperBound, first + rowBlock),
+            packed: packed.pointer + block.start * width, columns: columns,
+            into: targets(index, firstRow: first))
         }
-        // What is packed next comes from memory while the products keep the processor busy.
-        let next = isLarge && !isLast ? plan.pieces(of: plan.blocks[index + 1]) : []
-        multiply(
-          left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: rows,
-          packed: packed.pointer, columns: columns, into: part,
-          meanwhile: next.isEmpty
-            ? nil
-            : { part, parts in prefetch(right, next, columns: columns, part: part, of: parts) })
       }
     }
   }
@@ -221,7 +276,7 @@ enum MatrixProduct {
     let plan = InnerPlan(
       [Piece(left: 0, right: 0, length: inner)],
       rightStride: right.layout == .rows ? right.stride : 1)
-    let width = max(1, 192 / stripWidth) * stripWidth
+    let width = max(1, 384 / stripWidth) * stripWidth
     let columnChunks = (columns + width - 1) / width
     // Of like size, and of small matrices enough for the threads.
     let wanted = rows * columns * inner > serialLimit ? (4 + columnChunks - 1) / columnChunks : 1
@@ -475,6 +530,17 @@ enum MatrixProduct {
     // Of so few columns at once that their lines stay in the first-level cache while the groups go by.
     for first in stride(from: 0, to: inner, by: 16) {
       let last = min(inner, first + 16)
+      // Rows of some lines that are pages apart: no prefetcher of a processor follows them. Beyond the last one they are
+      // those of the next block, and beyond that one an address that is read by nobody.
+      for k in first..<last {
+        let ahead =
+          left.base + (left.offsets[firstInner &+ k] &+ prefetchDistance &* left.offsets.stride)
+        var row = rows.lowerBound
+        while row < rows.upperBound {
+          processor_prefetch(ahead + row)
+          row &+= 16
+        }
+      }
       for row in stride(from: rows.lowerBound, to: rows.upperBound, by: tileRows) {
         var target = packed + ((row - rows.lowerBound) &* inner &+ first &* tileRows)
         let valid = min(tileRows, rows.upperBound - row)
@@ -624,6 +690,18 @@ struct PackedOperand {
         left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: 0..<rows,
         packed: storage.pointer + block.start * MatrixProduct.padded(columns),
         columns: 0..<columns, into: target.part(block, of: plan))
+    }
+  }
+
+  /// Asks for one of `parts` parts of the packed elements.
+  @inline(__always)
+  func prefetch(part: Int, of parts: Int) {
+    let count = plan.inner &* MatrixProduct.padded(columns)
+    let end = (part &+ 1) &* count / parts
+    var place = part &* count / parts
+    while place < end {
+      processor_prefetch_far(storage.pointer + place)
+      place &+= 16
     }
   }
 }

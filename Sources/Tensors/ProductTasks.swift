@@ -78,7 +78,8 @@ struct ColumnTasks {
   }
 }
 
-/// How a product is cut into tasks, by its shape alone.
+/// How a product is cut into tasks: its columns by its shape alone, its rows also by how many threads there are, on which
+/// no element depends.
 struct ProductTasks {
   let rows: Int
   let columns: Int
@@ -86,6 +87,8 @@ struct ProductTasks {
   let rowChunks: Int
   /// Whether several tasks multiply the same strips, so that these are packed once, before.
   let sharesStrips: Bool
+  /// Whether each thread has rows of its own, with all columns.
+  let hasOwnRows: Bool
   private let rowsEach: Int
 
   /// The fewest rows that are cut among the threads, of as many columns at most; of more columns it takes six times as many.
@@ -93,11 +96,11 @@ struct ProductTasks {
 
   init(rows: Int, columns: Int, inner: Int, _ layout: LeftOperand.Layout) {
     let tileRows = MatrixProduct.tileRows
-    let mostStrips = max(1, 192 / MatrixProduct.stripWidth)
+    let mostStrips = max(1, (layout == .columns ? 384 : 192) / MatrixProduct.stripWidth)
     let isLong = rows * columns * inner > MatrixProduct.serialLimit
     // Each thread takes rows of its own with all columns, and packs the whole right operand: that costs less than to read
     // rows that the others have made, and the product's rows stay where the next kernel wants them.
-    let hasOwnRows =
+    hasOwnRows =
       isLong && layout == .rows && rows >= Self.leastOwnRows
       && (rows >= columns || rows >= 6 * Self.leastOwnRows)
     // Otherwise the columns are cut first, since each task packs its own strips; then the rows, in chunks large enough to be
@@ -105,7 +108,7 @@ struct ProductTasks {
     var rowTasks = 1
     var wantedColumns = 1
     if hasOwnRows {
-      rowTasks = max(2, min(8, rows / 256 * 2))
+      rowTasks = max(2, min(8, Parallel.threads))
     } else if isLong {
       wantedColumns = 8
       if layout == .columns {
