@@ -276,35 +276,36 @@ enum MatrixProduct {
     let plan = InnerPlan(
       [Piece(left: 0, right: 0, length: inner)],
       rightStride: right.layout == .rows ? right.stride : 1)
-    let width = max(1, 384 / stripWidth) * stripWidth
-    let columnChunks = (columns + width - 1) / width
+    let isLong = rows * columns * inner > serialLimit
+    let cut = ColumnTasks(
+      columns: columns, wanted: 1, mostStrips: max(1, 384 / stripWidth))
     // Of like size, and of small matrices enough for the threads.
-    let wanted = rows * columns * inner > serialLimit ? (4 + columnChunks - 1) / columnChunks : 1
+    let wanted = isLong ? (4 + cut.count - 1) / cut.count : 1
     let least = max((rows + rowBlock - 1) / rowBlock, min(wanted, rows / tileRows))
     let rowsEach = ((rows + least - 1) / least + tileRows - 1) / tileRows * tileRows
     let rowChunks = (rows + rowsEach - 1) / rowsEach
-    let packed = StoragePool.shared.storage(count: plan.inner * columnChunks * width)
-    func range(ofColumns chunk: Int) -> Range<Int> {
-      (chunk * width)..<min(columns, (chunk + 1) * width)
+    // A thread packs what it multiplies itself, for it would take longer to write where the others have read.
+    let packed = LaneValues<[Int: Storage]>()
+    func strips(of chunk: Int) -> UnsafePointer<Float> {
+      if let known = packed.own?[chunk] { return UnsafePointer(known.pointer) }
+      let (columns, width) = (cut[chunk], padded(cut.most))
+      let storage = StoragePool.shared.storage(count: plan.inner * width)
+      for block in plan.blocks {
+        pack(
+          right, plan.pieces(of: block), columns: columns,
+          into: storage.pointer + block.start * padded(columns.count))
+      }
+      packed.own = (packed.own ?? [:]).merging([chunk: storage]) { $1 }
+      return UnsafePointer(storage.pointer)
     }
-    func place(_ chunk: Int, _ block: InnerPlan.Block) -> UnsafeMutablePointer<Float> {
-      packed.pointer
-        + (chunk * plan.inner * width + block.start * padded(range(ofColumns: chunk).count))
-    }
-    let strips = (columns + stripWidth - 1) / stripWidth
-    Parallel.forEach(strips * plan.blocks.count) { task in
-      let (strip, block) = (task / plan.blocks.count, plan.blocks[task % plan.blocks.count])
-      let chunk = strip * stripWidth / width
-      let first = strip * stripWidth
-      pack(
-        right, plan.pieces(of: block), columns: first..<min(columns, first + stripWidth),
-        into: place(chunk, block) + block.length * (first - chunk * width),
-        streamed: Tensor.isStreamed(count: plan.inner * columns))
-    }
-    Parallel.forEach(rowChunks * columnChunks) { task in
-      let (rowChunk, chunk) = (task / columnChunks, task % columnChunks)
-      let here = range(ofColumns: chunk)
-      let some = (rowChunk * rowsEach)..<min(rows, (rowChunk + 1) * rowsEach)
+    Parallel.forEach(rowChunks * cut.count) { task in
+      let (rowChunk, chunk) = (task / cut.count, task % cut.count)
+      let here = cut[chunk]
+      guard !here.isEmpty else { return }
+      let strips = strips(of: chunk)
+      let (some, width) = (
+        (rowChunk * rowsEach)..<min(rows, (rowChunk + 1) * rowsEach), padded(here.count)
+      )
       let values = StoragePool.shared.storage(count: some.count * width)
       let target = ProductTarget(
         base: values.pointer - (some.lowerBound * width + here.lowerBound),
@@ -315,7 +316,7 @@ enum MatrixProduct {
       for (number, block) in plan.blocks.enumerated() {
         multiply(
           left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: some,
-          packed: place(chunk, block), columns: here, into: target.part(block, of: plan)
+          packed: strips + block.start * width, columns: here, into: target.part(block, of: plan)
         ) { share, shares in
           taker.prepare(part, number * shares + share, plan.blocks.count * shares)
         }
