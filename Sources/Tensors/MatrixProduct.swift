@@ -284,22 +284,29 @@ enum MatrixProduct {
     let least = max((rows + rowBlock - 1) / rowBlock, min(wanted, rows / tileRows))
     let rowsEach = ((rows + least - 1) / least + tileRows - 1) / tileRows * tileRows
     let rowChunks = (rows + rowsEach - 1) / rowsEach
-    // A thread packs what it multiplies itself, for it would take longer to write where the others have read.
-    let packed = LaneValues<[Int: Storage]>()
+    // A thread packs what it multiplies itself, for it would take longer to write where the others have read. It has rows of its
+    // own, and goes through them with some columns after others, so that it holds no more than these packed.
+    let groups = max(2, min(8, Parallel.threads))
+    let tasks = (0..<groups).flatMap { group in
+      (0..<cut.count).flatMap { chunk in
+        (group * rowChunks / groups..<(group + 1) * rowChunks / groups).map { ($0, chunk) }
+      }
+    }
+    let packed = LaneValues<(chunk: Int, strips: Storage)>()
     func strips(of chunk: Int) -> UnsafePointer<Float> {
-      if let known = packed.own?[chunk] { return UnsafePointer(known.pointer) }
-      let (columns, width) = (cut[chunk], padded(cut.most))
-      let storage = StoragePool.shared.storage(count: plan.inner * width)
+      if let own = packed.own, own.chunk == chunk { return UnsafePointer(own.strips.pointer) }
+      let storage =
+        packed.own?.strips ?? StoragePool.shared.storage(count: plan.inner * padded(cut.most))
       for block in plan.blocks {
         pack(
-          right, plan.pieces(of: block), columns: columns,
-          into: storage.pointer + block.start * padded(columns.count))
+          right, plan.pieces(of: block), columns: cut[chunk],
+          into: storage.pointer + block.start * padded(cut[chunk].count))
       }
-      packed.own = (packed.own ?? [:]).merging([chunk: storage]) { $1 }
+      packed.own = (chunk, storage)
       return UnsafePointer(storage.pointer)
     }
-    Parallel.forEach(rowChunks * cut.count) { task in
-      let (rowChunk, chunk) = (task / cut.count, task % cut.count)
+    Parallel.forEach(tasks.count) { task in
+      let (rowChunk, chunk) = tasks[task]
       let here = cut[chunk]
       guard !here.isEmpty else { return }
       let strips = strips(of: chunk)
