@@ -105,6 +105,10 @@ enum MatrixProduct {
   static let innerBlock = 320
   /// How many rows of the left operand are kept in the second-level cache while the strips go by.
   static let rowBlock = 96
+  /// The most strips of a task; more where it packs the left operand's rows, which each task does again.
+  static func mostStrips(_ left: LeftOperand.Layout) -> Int {
+    (left == .columns ? 384 : 192) / stripWidth
+  }
   /// How many rows ahead of the one that is packed memory is asked for.
   private static let prefetchDistance = 32
   /// A right operand of fewer floats is most likely in a cache, where asking for it early only takes time.
@@ -276,11 +280,9 @@ enum MatrixProduct {
     let plan = InnerPlan(
       [Piece(left: 0, right: 0, length: inner)],
       rightStride: right.layout == .rows ? right.stride : 1)
-    let isLong = rows * columns * inner > serialLimit
-    let cut = ColumnTasks(
-      columns: columns, wanted: 1, mostStrips: max(1, 384 / stripWidth))
+    let cut = ColumnTasks(columns: columns, wanted: 1, mostStrips: mostStrips(.columns))
     // Of like size, and of small matrices enough for the threads.
-    let wanted = isLong ? (4 + cut.count - 1) / cut.count : 1
+    let wanted = rows * columns * inner > serialLimit ? (4 + cut.count - 1) / cut.count : 1
     let least = max((rows + rowBlock - 1) / rowBlock, min(wanted, rows / tileRows))
     let rowsEach = ((rows + least - 1) / least + tileRows - 1) / tileRows * tileRows
     let rowChunks = (rows + rowsEach - 1) / rowsEach

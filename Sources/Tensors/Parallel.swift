@@ -1,5 +1,5 @@
-// The program's own threads. Work is cut into tasks whose number and size don't depend on how many threads there are,
-// so that results don't either.
+// The program's own threads. Work is cut into tasks so that no result depends on how many threads there are: what adds up in one
+// element is cut the same for any number of them.
 //
 // The cores of one machine may share no cache: then a line that one of them wrote takes the other half a microsecond,
 // several times what memory takes of which the processor knows in time. So which thread gets a task is decided by its

@@ -96,7 +96,7 @@ struct ProductTasks {
 
   init(rows: Int, columns: Int, inner: Int, _ layout: LeftOperand.Layout) {
     let tileRows = MatrixProduct.tileRows
-    let mostStrips = max(1, (layout == .columns ? 384 : 192) / MatrixProduct.stripWidth)
+    let mostStrips = MatrixProduct.mostStrips(layout)
     let isLong = rows * columns * inner > MatrixProduct.serialLimit
     // Each thread takes rows of its own with all columns, and packs the whole right operand: that costs less than to read
     // rows that the others have made, and the product's rows stay where the next kernel wants them.
