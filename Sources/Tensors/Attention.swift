@@ -212,7 +212,8 @@ public func attentionGradient(
       }
       for (block, first) in keyStarts.enumerated() {
         let keysHere = min(keyBlock, keyCount - first)
-        let next = block + 1 < keyStarts.count ? block + 1 : 0
+        // Of the next block of queries, after the last; of a single block all is at hand.
+        let next = keyStarts.count == 1 ? nil : (block + 1) % keyStarts.count
         queryColumns.multiply(
           view(keys).left(from: first), rows: keysHere,
           into: ProductTarget(base: weights.pointer, offsets: plain))
@@ -221,9 +222,11 @@ public func attentionGradient(
           into: ProductTarget(base: scores.pointer, offsets: plain))
         for key in 0..<keysHere {
           // What the next block takes comes while the arithmetic of this one goes on.
-          let row = min(keyStarts[next] + key, keyCount - 1)
-          for view in ofKeys { view.prefetch(row, width: width) }
-          keyRows[next].prefetch(part: key, of: keysHere)
+          if let next {
+            let row = min(keyStarts[next] + key, keyCount - 1)
+            for view in ofKeys { view.prefetch(row, width: width) }
+            keyRows[next].prefetch(part: key, of: keysHere)
+          }
           let (weights, scores) = (weights.pointer + key * length, scores.pointer + key * length)
           scoreGradient(
             weights: weights, scores: scores, count: count, scale: scale, logSums: sums.pointer,

@@ -105,6 +105,8 @@ enum MatrixProduct {
   static let innerBlock = 320
   /// How many rows of the left operand are kept in the second-level cache while the strips go by.
   static let rowBlock = 96
+  /// How many shares the rows are cut into, where threads have rows of their own.
+  static var rowShares: Int { max(2, min(8, Parallel.threads)) }
   /// The most strips of a task; more where it packs the left operand's rows, which each task does again.
   static func mostStrips(_ left: LeftOperand.Layout) -> Int {
     (left == .columns ? 384 : 192) / stripWidth
@@ -288,7 +290,7 @@ enum MatrixProduct {
     let rowChunks = (rows + rowsEach - 1) / rowsEach
     // A thread packs what it multiplies itself, for it would take longer to write where the others have read. It has rows of its
     // own, and goes through them with some columns after others, so that it holds no more than these packed.
-    let groups = max(2, min(8, Parallel.threads))
+    let groups = rowShares
     let tasks = (0..<groups).flatMap { group in
       (0..<cut.count).flatMap { chunk in
         (group * rowChunks / groups..<(group + 1) * rowChunks / groups).map { ($0, chunk) }
@@ -355,10 +357,9 @@ enum MatrixProduct {
   }
 
   /// Packs the columns of one block into strips, each `[inner][width]`, with zeros beyond the last column.
-  /// - Parameter streamed: whether rows are stored past the caches; see ``Tensor/isStreamed``.
   static func pack(
     _ right: RightOperand, _ block: ArraySlice<Piece>, columns: Range<Int>,
-    into packed: UnsafeMutablePointer<Float>, streamed: Bool = false
+    into packed: UnsafeMutablePointer<Float>
   ) {
     var target = packed
     var column = columns.lowerBound
@@ -370,8 +371,7 @@ enum MatrixProduct {
         switch right.layout {
         case .rows:
           packRows(
-            source + column, right.stride, piece.length, width, valid, into: target,
-            streamed: streamed)
+            source + column, right.stride, piece.length, width, valid, into: target)
         case .columns:
           packColumns(
             source + column &* right.stride, right.stride, piece.length, width, valid, into: target)
@@ -404,7 +404,7 @@ enum MatrixProduct {
   @inline(__always)
   private static func packRows(
     _ source: UnsafePointer<Float>, _ stride: Int, _ length: Int, _ width: Int, _ valid: Int,
-    into target: UnsafeMutablePointer<Float>, streamed: Bool
+    into target: UnsafeMutablePointer<Float>
   ) {
     if valid == width {
       for k in 0..<length {
@@ -415,8 +415,7 @@ enum MatrixProduct {
         var j = 0
         while j < width {
           processor_prefetch(ahead + j)
-          store(
-            load(source + (k &* stride &+ j)), target + (k &* width &+ j), streamed: streamed)
+          store(load(source + (k &* stride &+ j)), target + (k &* width &+ j))
           j &+= 16
         }
       }

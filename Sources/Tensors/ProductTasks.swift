@@ -108,7 +108,7 @@ struct ProductTasks {
     var rowTasks = 1
     var wantedColumns = 1
     if hasOwnRows {
-      rowTasks = max(2, min(8, Parallel.threads))
+      rowTasks = MatrixProduct.rowShares
     } else if isLong {
       wantedColumns = 8
       if layout == .columns {

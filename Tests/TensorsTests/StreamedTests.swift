@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  /// Here it is the transformed tiles and the packed gradient that are so large.
+  /// Here it is the transformed tiles, and the operand that the product in parts packs, that are so large.
   @Test func gradientsByWeights() {
     let (x, gradient) = (random([1, 64, 64, 128], 1), random([1, 64, 64, 128], 2))
     let (a, b) = (random([4100, 48], 3), random([4100, 272], 4))
