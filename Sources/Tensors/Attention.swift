@@ -11,8 +11,8 @@ private let weightBuffer = 1 << 17
 private let leastTasks = 8
 
 private func queriesPerBlock(_ keys: Int) -> Int {
-  let rows = max(8, min(96, weightBuffer / max(1, keys)))
-  return rows / 8 * 8
+  let rows = max(MatrixProduct.tileRows, min(96, weightBuffer / max(1, keys)))
+  return rows / MatrixProduct.tileRows * MatrixProduct.tileRows
 }
 
 /// The head `head` of picture `image` of a tensor `[batch, tokens, heads * width]`, as an operand.

@@ -6,47 +6,22 @@
 
 import CProcessor
 
-/// Four vectors that products are added to.
-struct FourVectors {
-  var (x0, x1, x2, x3) = (Vector(), Vector(), Vector(), Vector())
-
-  @_transparent
-  init() {}
-
-  @_transparent
-  init(_ p: UnsafePointer<Float>) {
-    (x0, x1, x2, x3) = (load(p), load(p + 16), load(p + 32), load(p + 48))
-  }
-
-  /// Adds `v` times each of four numbers.
-  @_transparent
-  mutating func add(_ v: Vector, _ a: UnsafePointer<Float>) {
-    x0.addProduct(v, Vector(repeating: a[0]))
-    x1.addProduct(v, Vector(repeating: a[1]))
-    x2.addProduct(v, Vector(repeating: a[2]))
-    x3.addProduct(v, Vector(repeating: a[3]))
-  }
-
-  @_transparent
-  func put(_ p: UnsafeMutablePointer<Float>) {
-    store(x0, p)
-    store(x1, p + 16)
-    store(x2, p + 32)
-    store(x3, p + 48)
-  }
-}
-
 /// The convolutions of ``Winograd`` where there are few tiles.
 enum FewTiles {
   /// How many tiles are multiplied at once.
   static let group = 4
   /// Numbers that belong to a row of six elements of a group of tiles.
   private static let rowCount = 6 * group
-  /// The most tiles for which this is faster, with weights from a cache and with weights from memory.
+  /// The most tiles for which this is faster, with weights from a cache and with weights from memory. With registers of 256 bits
+  /// each load serves half as many products, so that more tiles pay for transformed weights in memory.
   private static let mostTiles = 8
-  private static let mostTilesFromMemory = 16
-  /// The most tiles for which the gradient by the weights is made this way.
-  private static let mostTilesOfGradient = 12
+  @inline(__always) private static var mostTilesFromMemory: Int {
+    processor_target_has_avx512() != 0 ? 16 : 8
+  }
+  /// How many tiles there are where the gradient by the weights is made this way. With registers of 256 bits it pays from four on.
+  @inline(__always) private static var tilesOfGradient: ClosedRange<Int> {
+    processor_target_has_avx512() != 0 ? 1...12 : 4...12
+  }
   /// How many channels of the sum are taken at once.
   private static let innerBlock = 64
   /// How many columns a task takes at most: so many of a row of weights come from memory together.
@@ -59,19 +34,18 @@ enum FewTiles {
 
   /// Whether a convolution that Winograd's form suits is done this way.
   static func suits(_ tiling: Winograd.Tiling, _ w: Tensor) -> Bool {
-    processor_target_has_avx512() != 0
-      && tiling.count <= (w.count > MatrixProduct.cachedCount * 2 ? mostTilesFromMemory : mostTiles)
+    tiling.count <= (w.count > MatrixProduct.cachedCount * 2 ? mostTilesFromMemory : mostTiles)
   }
 
   /// Whether the gradient by the weights is made this way.
   static func suitsWeightGradient(
     batch: Int, height: Int, width: Int, inputs: Int, outputs: Int, _ geometry: ConvolutionGeometry
   ) -> Bool {
-    processor_target_has_avx512() != 0
-      && Winograd.suits(
-        batch: batch, height: height, width: width, inputs: inputs, outputs: outputs, geometry,
-        leastTiles: 1)
-      && Winograd.Tiling(batch: batch, height: height, width: width).count <= mostTilesOfGradient
+    Winograd.suits(
+      batch: batch, height: height, width: width, inputs: inputs, outputs: outputs, geometry,
+      leastTiles: 1)
+      && tilesOfGradient.contains(
+        Winograd.Tiling(batch: batch, height: height, width: width).count)
   }
 
   // MARK: - Transforms
@@ -219,45 +193,6 @@ enum FewTiles {
   }
 
   // MARK: - Convolutions
-
-  /// Adds the products of a row of elements of a group of tiles with sixteen columns.
-  ///
-  /// - Parameters:
-  ///   - half: half transformed weights, `[count][3][16]`.
-  ///   - left: transformed inputs, `[count][6][tile]`.
-  ///   - sums: `[6][tile][16]`.
-  @inline(never)
-  private static func multiply(
-    _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>
-  ) {
-    var (r0, r1, r2) = (FourVectors(sums), FourVectors(sums + 64), FourVectors(sums + 128))
-    var (r3, r4, r5) = (FourVectors(sums + 192), FourVectors(sums + 256), FourVectors(sums + 320))
-    var (w, a, k) = (half, left, 0)
-    while k < count {
-      let (w0, w1, w2) = (load(w), load(w + 16), load(w + 32))
-      r0.add(w0, a)
-      r5.add(w2, a + 20)
-      // Products and sums apart: fused ones, which round once, the compiler takes to pieces here.
-      let even = w0 + w2 * Vector(repeating: Winograd.near * Winograd.near)
-      let odd = w1 * Vector(repeating: Winograd.near)
-      r1.add(even + odd, a + 4)
-      r2.add(even - odd, a + 8)
-      let others = w0 + w2 * Vector(repeating: Winograd.far * Winograd.far)
-      let odds = w1 * Vector(repeating: Winograd.far)
-      r3.add(others + odds, a + 12)
-      r4.add(others - odds, a + 16)
-      w += 48
-      a += 24
-      k &+= 1
-    }
-    r0.put(sums)
-    r1.put(sums + 64)
-    r2.put(sums + 128)
-    r3.put(sums + 192)
-    r4.put(sums + 256)
-    r5.put(sums + 320)
-  }
 
   /// The convolution, or with `rotated` its gradient by the input; see ``Winograd/convolution(_:_:bias:rotated:)``.
   static func convolution(
@@ -421,100 +356,6 @@ enum FewTiles {
         Winograd.transformOutputGradient(
           patch, rowStride: 64, columnStride: 16, channels: 16, scratch: patch + 256,
           into: target + index * 16, stride: places * 16)
-      }
-    }
-  }
-
-  /// The six elements of a row, of one channel of the input.
-  private struct SixVectors {
-    var (x0, x1, x2, x3, x4, x5) = (Vector(), Vector(), Vector(), Vector(), Vector(), Vector())
-
-    /// Adds the products with a tile's six elements, which stand four apart.
-    @_transparent
-    mutating func add(
-      _ m: (Vector, Vector, Vector, Vector, Vector, Vector), _ a: UnsafePointer<Float>
-    ) {
-      x0.addProduct(m.0, Vector(repeating: a[0]))
-      x1.addProduct(m.1, Vector(repeating: a[4]))
-      x2.addProduct(m.2, Vector(repeating: a[8]))
-      x3.addProduct(m.3, Vector(repeating: a[12]))
-      x4.addProduct(m.4, Vector(repeating: a[16]))
-      x5.addProduct(m.5, Vector(repeating: a[20]))
-    }
-
-    /// Gᵀ u without the factors.
-    @_transparent
-    func put(_ p: UnsafeMutablePointer<Float>) {
-      let taps = weightsAdjoint((x0, x1, x2, x3, x4, x5))
-      store(taps.0, p)
-      store(taps.1, p + 16)
-      store(taps.2, p + 32)
-    }
-  }
-
-  /// Gᵀ u without the factors of `scale`.
-  @_transparent
-  private static func weightsAdjoint(
-    _ u: (Vector, Vector, Vector, Vector, Vector, Vector)
-  ) -> (Vector, Vector, Vector) {
-    let (s, d) = (u.1 + u.2, u.1 - u.2)
-    let (p, q) = (u.3 + u.4, u.3 - u.4)
-    let (near, far) = (Vector(repeating: Winograd.near), Vector(repeating: Winograd.far))
-    return (
-      u.0 + s + p,
-      near * d + far * q,
-      u.5 + Vector(repeating: Winograd.near * Winograd.near) * s
-        + Vector(repeating: Winograd.far * Winograd.far) * p
-    )
-  }
-
-  /// The gradient of some rows and sixteen columns, all taps.
-  @inline(never)
-  private static func multiplyGradients(
-    _ left: UnsafePointer<Float>, channels: Int, rows: Range<Int>, _ right: UnsafePointer<Float>,
-    tiles: Int, into target: UnsafeMutablePointer<Float>, tapStride: Int, rowStride: Int
-  ) {
-    let groups = (tiles &+ group &- 1) / group
-    let elementStride = groups &* group &* 16
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 4 * 18) { buffer in
-      let half = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: 4) {
-        for row in 0..<6 {
-          var (r0, r1, r2, r3) = (SixVectors(), SixVectors(), SixVectors(), SixVectors())
-          for group in 0..<groups {
-            var a = left + ((group &* 6 &+ row) &* channels &+ first) &* 24
-            var m = right + (row &* 6 &* elementStride &+ group &* 64)
-            for _ in 0..<min(4, tiles &- group &* Self.group) {
-              let six = (
-                load(m), load(m + elementStride), load(m + 2 &* elementStride),
-                load(m + 3 &* elementStride), load(m + 4 &* elementStride),
-                load(m + 5 &* elementStride)
-              )
-              r0.add(six, a)
-              r1.add(six, a + 24)
-              r2.add(six, a + 48)
-              r3.add(six, a + 72)
-              a += 1
-              m += 16
-            }
-          }
-          let place = half + row &* 48
-          r0.put(place)
-          r1.put(place + 288)
-          r2.put(place + 576)
-          r3.put(place + 864)
-        }
-        for i in 0..<4 {
-          let line = target + (first &- rows.lowerBound &+ i) &* rowStride
-          for column in 0..<3 {
-            let p = UnsafePointer(half) + (i &* 288 &+ column &* 16)
-            let taps = weightsAdjoint(
-              (load(p), load(p + 48), load(p + 96), load(p + 144), load(p + 192), load(p + 240)))
-            store(taps.0, line + column &* tapStride)
-            store(taps.1, line + (3 &+ column) &* tapStride)
-            store(taps.2, line + (6 &+ column) &* tapStride)
-          }
-        }
       }
     }
   }

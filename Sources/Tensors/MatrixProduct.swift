@@ -105,6 +105,10 @@ enum MatrixProduct {
   static let innerBlock = 320
   /// How many rows of the left operand are kept in the second-level cache while the strips go by.
   static let rowBlock = 96
+  /// How many register tiles are made between two calls for something else that is to be done meanwhile.
+  @inline(__always) private static var tilesBetween: Int {
+    processor_target_has_avx512() != 0 ? 1 : 3
+  }
   /// How many shares the rows are cut into, where threads have rows of their own.
   static var rowShares: Int { max(2, min(8, Parallel.threads)) }
   /// The most strips of a task; more where it packs the left operand's rows, which each task does again.
@@ -506,7 +510,7 @@ enum MatrixProduct {
           let width = stripWidth(remaining: columns.upperBound - column)
           // A few rows at a time where something else is to be done meanwhile, so that it is spread out.
           let meanwhile = row == rows.lowerBound ? meanwhile : nil
-          let step = meanwhile == nil ? last - row : tileRows
+          let step = meanwhile == nil ? last - row : tileRows * tilesBetween
           let pieceCount = (last - row + step - 1) / step
           for (number, first) in stride(from: row, to: last, by: step).enumerated() {
             let strips = (columns.count + stripWidth - 1) / stripWidth

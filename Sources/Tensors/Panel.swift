@@ -25,9 +25,15 @@ struct Panel {
       default: tiles(Row16.self, left, whole)
       }
     } else {
-      let whole = Self.rowsInSixes(rows.count)
-      if whole > 0 { tilesOf6(Row16.self, left, rows.lowerBound..<(rows.lowerBound + whole)) }
-      var row = rows.lowerBound + whole
+      var row = rows.lowerBound
+      if valid <= 8 {
+        let twelves = rows.count / 12 * 12
+        if twelves > 0 { tilesOf12(left, row..<(row + twelves)) }
+        row += twelves
+      }
+      let whole = Self.rowsInSixes(rows.upperBound - row)
+      if whole > 0 { tilesOf6(Row16.self, left, row..<(row + whole)) }
+      row += whole
       while row < rows.upperBound {
         tileOf4(Row16.self, left, row)
         row += 4
@@ -62,7 +68,11 @@ struct Panel {
       default: packedTilesOf8(Row16.self, packed)
       }
     } else {
-      packedTilesOf6(Row16.self, packed)
+      let twelves = valid <= 8 ? rows.count / 12 * 12 : 0
+      if twelves > 0 { packedTilesOf12(packed, rows.lowerBound..<(rows.lowerBound + twelves)) }
+      if twelves < rows.count {
+        packedTilesOf6(Row16.self, packed + twelves &* inner, rows.lowerBound + twelves)
+      }
     }
   }
 
@@ -188,8 +198,10 @@ struct Panel {
   }
 
   @inline(never)
-  private func packedTilesOf6<R: TileRow>(_: R.Type, _ packed: UnsafePointer<Float>) {
-    var (row, a) = (rows.lowerBound, packed)
+  private func packedTilesOf6<R: TileRow>(
+    _: R.Type, _ packed: UnsafePointer<Float>, _ first: Int
+  ) {
+    var (row, a) = (first, packed)
     while row < rows.upperBound {
       var (r0, r1, r2, r3, r4, r5) = (R(), R(), R(), R(), R(), R())
       var b = strip
@@ -208,6 +220,110 @@ struct Panel {
       finish6(row, r0, r1, r2, r3, r4, r5)
       row &+= 6
     }
+  }
+
+  /// Twice as many rows of up to eight columns, as the last ones of a head of attention.
+  @inline(never)
+  private func tilesOf12(_ left: LeftOperand, _ range: Range<Int>) {
+    var row = range.lowerBound
+    while row < range.upperBound {
+      @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
+        left.base + left.offsets[row &+ i]
+      }
+      var (r0, r1, r2, r3, r4, r5) = (Row8(), Row8(), Row8(), Row8(), Row8(), Row8())
+      var (r6, r7, r8, r9, r10, r11) = (Row8(), Row8(), Row8(), Row8(), Row8(), Row8())
+      let (s0, s1, s2, s3, s4, s5) = (start(0), start(1), start(2), start(3), start(4), start(5))
+      let (s6, s7, s8, s9) = (start(6), start(7), start(8), start(9))
+      let (s10, s11) = (start(10), start(11))
+      var b = strip
+      for piece in pieces {
+        var k = piece.left
+        let end = k &+ piece.length
+        while k < end {
+          let v = loadHalf(b)
+          r0.add(s0[k], v)
+          r1.add(s1[k], v)
+          r2.add(s2[k], v)
+          r3.add(s3[k], v)
+          r4.add(s4[k], v)
+          r5.add(s5[k], v)
+          r6.add(s6[k], v)
+          r7.add(s7[k], v)
+          r8.add(s8[k], v)
+          r9.add(s9[k], v)
+          r10.add(s10[k], v)
+          r11.add(s11[k], v)
+          b += Row16.stride
+          k &+= 1
+        }
+      }
+      finish12(row, (r0, r1, r2, r3, r4, r5), (r6, r7, r8, r9, r10, r11))
+      row &+= 12
+    }
+  }
+
+  @inline(never)
+  private func packedTilesOf12(_ packed: UnsafePointer<Float>, _ range: Range<Int>) {
+    var (row, a) = (range.lowerBound, packed)
+    let second = 6 &* inner
+    while row < range.upperBound {
+      var (r0, r1, r2, r3, r4, r5) = (Row8(), Row8(), Row8(), Row8(), Row8(), Row8())
+      var (r6, r7, r8, r9, r10, r11) = (Row8(), Row8(), Row8(), Row8(), Row8(), Row8())
+      var (b, k) = (strip, 0)
+      while k < inner {
+        let v = loadHalf(b)
+        r0.add(a[0], v)
+        r1.add(a[1], v)
+        r2.add(a[2], v)
+        r3.add(a[3], v)
+        r4.add(a[4], v)
+        r5.add(a[5], v)
+        r6.add(a[second], v)
+        r7.add(a[second &+ 1], v)
+        r8.add(a[second &+ 2], v)
+        r9.add(a[second &+ 3], v)
+        r10.add(a[second &+ 4], v)
+        r11.add(a[second &+ 5], v)
+        a += 6
+        b += Row16.stride
+        k &+= 1
+      }
+      finish12(row, (r0, r1, r2, r3, r4, r5), (r6, r7, r8, r9, r10, r11))
+      row &+= 12
+      a += second
+    }
+  }
+
+  @_transparent
+  private func finish12(
+    _ row: Int, _ first: (Row8, Row8, Row8, Row8, Row8, Row8),
+    _ second: (Row8, Row8, Row8, Row8, Row8, Row8)
+  ) {
+    finish(first.0, row)
+    finish(first.1, row &+ 1)
+    finish(first.2, row &+ 2)
+    finish(first.3, row &+ 3)
+    finish(first.4, row &+ 4)
+    finish(first.5, row &+ 5)
+    finish(second.0, row &+ 6)
+    finish(second.1, row &+ 7)
+    finish(second.2, row &+ 8)
+    finish(second.3, row &+ 9)
+    finish(second.4, row &+ 10)
+    finish(second.5, row &+ 11)
+  }
+
+  /// Stores a row of up to eight columns.
+  @_transparent
+  private func finish(_ accumulators: Row8, _ row: Int) {
+    guard valid == 8 else {
+      return finish(
+        Row16(x: Vector(lowHalf: accumulators.x, highHalf: SIMD8())), row)
+    }
+    var sums = accumulators.x
+    if target.accumulates { sums += loadHalf(target.addend(row, column)) }
+    if let bias = target.bias { sums += loadHalf(bias + column) }
+    storeHalf(sums, target.base + (target.offsets[row] &+ column))
   }
 
   /// Whether a tile of so many rows has all of them and all columns. Where the inner dimension is short, storing takes as
@@ -462,5 +578,15 @@ struct Row16: TileRow {
     bias: UnsafePointer<Float>?
   ) {
     finish(x, line, 0, valid: valid, adding: others, bias: bias)
+  }
+}
+
+/// Half of a row of a tile.
+private struct Row8 {
+  var x = SIMD8<Float>()
+
+  @_transparent
+  mutating func add(_ a: Float, _ v: SIMD8<Float>) {
+    x.addProduct(SIMD8(repeating: a), v)
   }
 }

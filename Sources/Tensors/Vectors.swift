@@ -23,6 +23,16 @@ func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
 }
 
+@_transparent
+func loadHalf(_ pointer: UnsafePointer<Float>) -> SIMD8<Float> {
+  UnsafeRawPointer(pointer).loadUnaligned(as: SIMD8<Float>.self)
+}
+
+@_transparent
+func storeHalf(_ vector: SIMD8<Float>, _ pointer: UnsafeMutablePointer<Float>) {
+  UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: SIMD8<Float>.self)
+}
+
 /// Stores at a multiple of 64 bytes, past the caches where wanted; see ``Tensor/isStreamed``.
 @_transparent
 func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, streamed: Bool) {

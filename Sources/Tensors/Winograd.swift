@@ -134,7 +134,7 @@ package enum Winograd {
 
   /// G w.
   @_transparent
-  private static func weights(_ w: (Vector, Vector, Vector)) -> Six {
+  static func weights(_ w: (Vector, Vector, Vector)) -> Six {
     let even = Vector(repeating: nearScale) * sum(w.0, near * near, w.2)
     let others = Vector(repeating: farScale) * sum(w.0, far * far, w.2)
     return (
@@ -166,7 +166,7 @@ package enum Winograd {
   }
 
   @_transparent
-  private static func put(
+  static func put(
     _ v: Six, _ p: UnsafeMutablePointer<Float>, _ stride: Int, streamed: Bool = false
   ) {
     store(v.0, p, streamed: streamed)
@@ -417,6 +417,10 @@ package enum Winograd {
       let (chunk, group) = (task / groups, task % groups)
       let tiles = tiles(chunk)
       let left = transform(chunk)
+      if suitsRows(tiles: tiles.count, inner: inner) {
+        return convolveByRows(
+          left, w, bias: bias, rotated: rotated, tiling, tiles, columns: cut[group], into: result)
+      }
       let packed = StoragePool.shared.storage(
         count: elements * spread(innerBlock * MatrixProduct.stripWidth))
       let products = StoragePool.shared.storage(

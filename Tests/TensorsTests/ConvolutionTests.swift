@@ -125,6 +125,27 @@ private struct Case: CustomTestStringConvertible {
     #expect(relativeError(found, expected) <= 1e-5)
   }
 
+  /// So many tiles of so many channels that some processors multiply them in another order. The direct form, which the tests
+  /// above hold against the definition, stands for it: the definition itself would take too long.
+  @Test(arguments: [(912, 400), (400, 912)])
+  func manyTilesAgreeWithTheDirectForm(inputs: Int, outputs: Int) {
+    let test = Case(
+      height: 22, width: 23, inputs: inputs, outputs: outputs,
+      geometry: ConvolutionGeometry(kernel: 3))
+    let (x, weights, bias, gradient) = (test.x, test.weights, test.bias, test.gradient)
+    func both() -> (Tensor, Tensor) {
+      poisonPool()
+      return (
+        convolution(x, weights, bias: bias, test.geometry),
+        convolutionInputGradient(gradient, weights, inputShape: x.shape, test.geometry)
+      )
+    }
+    let found = both()
+    let expected = Winograd.$isUsed.withValue(false) { both() }
+    #expect(relativeError(found.0, expected.0) <= 1e-5)
+    #expect(relativeError(found.1, expected.1) <= 1e-5)
+  }
+
   @Test(arguments: Case.chosen + Case.drawn)
   private func gradientsAgreeWithTheirDefinition(_ test: Case) {
     let (x, weights, gradient) = (test.x, test.weights, test.gradient)

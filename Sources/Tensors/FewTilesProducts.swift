@@ -1,0 +1,355 @@
+// The products of few tiles in registers: of a row of six elements, four tiles at once, in 24 registers of 512 bits. Where
+// registers have 256 bits and are sixteen, it is three of the elements at once, of half as many columns.
+
+import CProcessor
+
+/// Four vectors that products are added to.
+struct FourVectors {
+  var (x0, x1, x2, x3) = (Vector(), Vector(), Vector(), Vector())
+
+  @_transparent
+  init() {}
+
+  @_transparent
+  init(_ p: UnsafePointer<Float>) {
+    (x0, x1, x2, x3) = (load(p), load(p + 16), load(p + 32), load(p + 48))
+  }
+
+  /// Adds `v` times each of four numbers.
+  @_transparent
+  mutating func add(_ v: Vector, _ a: UnsafePointer<Float>) {
+    x0.addProduct(v, Vector(repeating: a[0]))
+    x1.addProduct(v, Vector(repeating: a[1]))
+    x2.addProduct(v, Vector(repeating: a[2]))
+    x3.addProduct(v, Vector(repeating: a[3]))
+  }
+
+  @_transparent
+  func put(_ p: UnsafeMutablePointer<Float>) {
+    store(x0, p)
+    store(x1, p + 16)
+    store(x2, p + 32)
+    store(x3, p + 48)
+  }
+}
+
+/// The same of half a vector each, which stand a whole one apart.
+private struct FourHalves {
+  var (x0, x1, x2, x3): (SIMD8<Float>, SIMD8<Float>, SIMD8<Float>, SIMD8<Float>)
+
+  @_transparent
+  init(_ p: UnsafePointer<Float>) {
+    (x0, x1, x2, x3) = (loadHalf(p), loadHalf(p + 16), loadHalf(p + 32), loadHalf(p + 48))
+  }
+
+  @_transparent
+  mutating func add(_ v: SIMD8<Float>, _ a: UnsafePointer<Float>) {
+    x0.addProduct(v, SIMD8(repeating: a[0]))
+    x1.addProduct(v, SIMD8(repeating: a[1]))
+    x2.addProduct(v, SIMD8(repeating: a[2]))
+    x3.addProduct(v, SIMD8(repeating: a[3]))
+  }
+
+  @_transparent
+  func put(_ p: UnsafeMutablePointer<Float>) {
+    storeHalf(x0, p)
+    storeHalf(x1, p + 16)
+    storeHalf(x2, p + 32)
+    storeHalf(x3, p + 48)
+  }
+}
+
+extension FewTiles {
+  /// Adds the products of a row of elements of a group of tiles with sixteen columns.
+  ///
+  /// - Parameters:
+  ///   - half: half transformed weights, `[count][3][16]`.
+  ///   - left: transformed inputs, `[count][6][tile]`.
+  ///   - sums: `[6][tile][16]`.
+  @inline(__always)
+  static func multiply(
+    _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>
+  ) {
+    guard processor_target_has_avx512() == 0 else {
+      return multiplySix(half, left, count, into: sums)
+    }
+    for column in [0, 8] {
+      multiplyOuter(half + column, left, count, into: sums + column)
+      multiplyNear(half + column, left, count, into: sums + column)
+      multiplyFar(half + column, left, count, into: sums + column)
+    }
+  }
+
+  @inline(never)
+  private static func multiplySix(
+    _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>
+  ) {
+    var (r0, r1, r2) = (FourVectors(sums), FourVectors(sums + 64), FourVectors(sums + 128))
+    var (r3, r4, r5) = (FourVectors(sums + 192), FourVectors(sums + 256), FourVectors(sums + 320))
+    var (w, a, k) = (half, left, 0)
+    while k < count {
+      let (w0, w1, w2) = (load(w), load(w + 16), load(w + 32))
+      r0.add(w0, a)
+      r5.add(w2, a + 20)
+      // Products and sums apart: fused ones, which round once, the compiler takes to pieces here.
+      let even = w0 + w2 * Vector(repeating: Winograd.near * Winograd.near)
+      let odd = w1 * Vector(repeating: Winograd.near)
+      r1.add(even + odd, a + 4)
+      r2.add(even - odd, a + 8)
+      let others = w0 + w2 * Vector(repeating: Winograd.far * Winograd.far)
+      let odds = w1 * Vector(repeating: Winograd.far)
+      r3.add(others + odds, a + 12)
+      r4.add(others - odds, a + 16)
+      w += 48
+      a += 24
+      k &+= 1
+    }
+    r0.put(sums)
+    r1.put(sums + 64)
+    r2.put(sums + 128)
+    r3.put(sums + 192)
+    r4.put(sums + 256)
+    r5.put(sums + 320)
+  }
+
+  /// The elements at 0 and at infinity, of eight columns.
+  @inline(never)
+  private static func multiplyOuter(
+    _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>
+  ) {
+    var (r0, r5) = (FourHalves(sums), FourHalves(sums + 320))
+    var (w, a, k) = (half, left, 0)
+    while k < count {
+      r0.add(loadHalf(w), a)
+      r5.add(loadHalf(w + 32), a + 20)
+      w += 48
+      a += 24
+      k &+= 1
+    }
+    r0.put(sums)
+    r5.put(sums + 320)
+  }
+
+  /// The elements at a point and at minus it, of eight columns.
+  @inline(__always)
+  private static func multiplyPair(
+    _ point: Float, _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>
+  ) {
+    var (plus, minus) = (FourHalves(sums), FourHalves(sums + 64))
+    let (factor, square) = (SIMD8(repeating: point), SIMD8(repeating: point * point))
+    var (w, a, k) = (half, left, 0)
+    while k < count {
+      let even = loadHalf(w).addingProduct(loadHalf(w + 32), square)
+      let odd = loadHalf(w + 16) * factor
+      plus.add(even + odd, a)
+      minus.add(even - odd, a + 4)
+      w += 48
+      a += 24
+      k &+= 1
+    }
+    plus.put(sums)
+    minus.put(sums + 64)
+  }
+
+  @inline(never)
+  private static func multiplyNear(
+    _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>
+  ) {
+    multiplyPair(Winograd.near, half, left + 4, count, into: sums + 64)
+  }
+
+  @inline(never)
+  private static func multiplyFar(
+    _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>
+  ) {
+    multiplyPair(Winograd.far, half, left + 12, count, into: sums + 192)
+  }
+
+  // MARK: - The gradient by the weights
+
+  /// The six elements of a row, of one channel of the input.
+  private struct SixVectors {
+    var (x0, x1, x2, x3, x4, x5) = (Vector(), Vector(), Vector(), Vector(), Vector(), Vector())
+
+    /// Adds the products with a tile's six elements, which stand four apart.
+    @_transparent
+    mutating func add(
+      _ m: (Vector, Vector, Vector, Vector, Vector, Vector), _ a: UnsafePointer<Float>
+    ) {
+      x0.addProduct(m.0, Vector(repeating: a[0]))
+      x1.addProduct(m.1, Vector(repeating: a[4]))
+      x2.addProduct(m.2, Vector(repeating: a[8]))
+      x3.addProduct(m.3, Vector(repeating: a[12]))
+      x4.addProduct(m.4, Vector(repeating: a[16]))
+      x5.addProduct(m.5, Vector(repeating: a[20]))
+    }
+
+    /// Gᵀ u without the factors.
+    @_transparent
+    func put(_ p: UnsafeMutablePointer<Float>) {
+      let taps = weightsAdjoint((x0, x1, x2, x3, x4, x5))
+      store(taps.0, p)
+      store(taps.1, p + 16)
+      store(taps.2, p + 32)
+    }
+  }
+
+  /// Gᵀ u without the factors of `scale`.
+  @_transparent
+  private static func weightsAdjoint(
+    _ u: (Vector, Vector, Vector, Vector, Vector, Vector)
+  ) -> (Vector, Vector, Vector) {
+    let (s, d) = (u.1 + u.2, u.1 - u.2)
+    let (p, q) = (u.3 + u.4, u.3 - u.4)
+    let (near, far) = (Vector(repeating: Winograd.near), Vector(repeating: Winograd.far))
+    return (
+      u.0 + s + p,
+      near * d + far * q,
+      u.5 + Vector(repeating: Winograd.near * Winograd.near) * s
+        + Vector(repeating: Winograd.far * Winograd.far) * p
+    )
+  }
+
+  /// Half of the gradient of four channels of the input and sixteen columns, from a row of elements.
+  ///
+  /// - Parameters:
+  ///   - left: transformed inputs, `[group][channel][6][tile]`, groups `groupStride` apart.
+  ///   - right: transformed gradients, `[6][tile][16]`, elements `elementStride` apart.
+  ///   - half: `[channel][3][16]`, channels 288 apart.
+  @inline(never)
+  private static func multiplySix(
+    _ left: UnsafePointer<Float>, groupStride: Int, _ right: UnsafePointer<Float>,
+    _ elementStride: Int, tiles: Int, into half: UnsafeMutablePointer<Float>
+  ) {
+    var (r0, r1, r2, r3) = (SixVectors(), SixVectors(), SixVectors(), SixVectors())
+    for first in stride(from: 0, to: tiles, by: group) {
+      var a = left + (first / group) &* groupStride
+      var m = right + first &* 16
+      for _ in 0..<min(group, tiles &- first) {
+        let six = (
+          load(m), load(m + elementStride), load(m + 2 &* elementStride),
+          load(m + 3 &* elementStride), load(m + 4 &* elementStride),
+          load(m + 5 &* elementStride)
+        )
+        r0.add(six, a)
+        r1.add(six, a + 24)
+        r2.add(six, a + 48)
+        r3.add(six, a + 72)
+        a += 1
+        m += 16
+      }
+    }
+    r0.put(half)
+    r1.put(half + 288)
+    r2.put(half + 576)
+    r3.put(half + 864)
+  }
+
+  /// Three of the elements of a row, of one channel of the input.
+  private struct ThreeVectors {
+    var (x0, x1, x2) = (Vector(), Vector(), Vector())
+
+    @_transparent
+    mutating func add(_ m: (Vector, Vector, Vector), _ a: UnsafePointer<Float>) {
+      x0.addProduct(m.0, Vector(repeating: a[0]))
+      x1.addProduct(m.1, Vector(repeating: a[4]))
+      x2.addProduct(m.2, Vector(repeating: a[8]))
+    }
+
+    /// What the elements at 0 and the near points add to Gᵀ u.
+    @_transparent
+    func putNear(_ p: UnsafeMutablePointer<Float>) {
+      let (s, d) = (x1 + x2, x1 - x2)
+      store(x0 + s, p)
+      store(d * Vector(repeating: Winograd.near), p + 16)
+      store(s * Vector(repeating: Winograd.near * Winograd.near), p + 32)
+    }
+
+    /// The same of those at the far points and infinity, added to what is there.
+    @_transparent
+    func addFar(_ p: UnsafeMutablePointer<Float>) {
+      let (s, d) = (x0 + x1, x0 - x1)
+      store(load(p) + s, p)
+      store(load(p + 16) + d * Vector(repeating: Winograd.far), p + 16)
+      store(
+        load(p + 32) + x2 + s * Vector(repeating: Winograd.far * Winograd.far), p + 32)
+    }
+  }
+
+  /// The same as `multiplySix` of two channels, in halves of the row.
+  @inline(never)
+  private static func multiplyThrees(
+    _ left: UnsafePointer<Float>, groupStride: Int, _ right: UnsafePointer<Float>,
+    _ elementStride: Int, tiles: Int, into half: UnsafeMutablePointer<Float>
+  ) {
+    @inline(__always)
+    func sums(_ element: Int) -> (ThreeVectors, ThreeVectors) {
+      var (r0, r1) = (ThreeVectors(), ThreeVectors())
+      for first in stride(from: 0, to: tiles, by: group) {
+        var a = left + ((first / group) &* groupStride &+ element &* group)
+        var m = right + (element &* elementStride &+ first &* 16)
+        for _ in 0..<min(group, tiles &- first) {
+          let three = (load(m), load(m + elementStride), load(m + 2 &* elementStride))
+          r0.add(three, a)
+          r1.add(three, a + 24)
+          a += 1
+          m += 16
+        }
+      }
+      return (r0, r1)
+    }
+    let near = sums(0)
+    near.0.putNear(half)
+    near.1.putNear(half + 288)
+    let far = sums(3)
+    far.0.addFar(half)
+    far.1.addFar(half + 288)
+  }
+
+  /// The gradient of some rows and sixteen columns, all taps.
+  @inline(never)
+  static func multiplyGradients(
+    _ left: UnsafePointer<Float>, channels: Int, rows: Range<Int>, _ right: UnsafePointer<Float>,
+    tiles: Int, into target: UnsafeMutablePointer<Float>, tapStride: Int, rowStride: Int
+  ) {
+    let groups = (tiles &+ group &- 1) / group
+    let elementStride = groups &* group &* 16
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 4 * 18) { buffer in
+      let half = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: 4) {
+        for row in 0..<6 {
+          let elements = right + row &* 6 &* elementStride
+          let place = half + row &* 48
+          let a = left + (row &* channels &+ first) &* 24
+          if processor_target_has_avx512() != 0 {
+            multiplySix(
+              a, groupStride: channels &* 144, elements, elementStride, tiles: tiles, into: place)
+          } else {
+            for pair in [0, 2] {
+              multiplyThrees(
+                a + pair &* 24, groupStride: channels &* 144, elements, elementStride, tiles: tiles,
+                into: place + pair &* 288)
+            }
+          }
+        }
+        for i in 0..<4 {
+          let line = target + (first &- rows.lowerBound &+ i) &* rowStride
+          for column in 0..<3 {
+            let p = UnsafePointer(half) + (i &* 288 &+ column &* 16)
+            let taps = weightsAdjoint(
+              (load(p), load(p + 48), load(p + 96), load(p + 144), load(p + 192), load(p + 240)))
+            store(taps.0, line + column &* tapStride)
+            store(taps.1, line + (3 &+ column) &* tapStride)
+            store(taps.2, line + (6 &+ column) &* tapStride)
+          }
+        }
+      }
+    }
+  }
+}
