@@ -1,5 +1,5 @@
 // The products of few tiles in registers: of a row of six elements, four tiles at once, in 24 registers of 512 bits. Where
-// registers have 256 bits and are sixteen, it is three of the elements at once, of half as many columns.
+// there are sixteen, of 256 bits, it is two of the elements at once, of half as many columns.
 
 import CProcessor
 
