@@ -1,4 +1,5 @@
-// The register tiles of the matrix product: eight rows of 48 columns where vectors have 512 bits, six of 16 elsewhere.
+// The register tiles of the matrix product: eight rows of 48 columns where vectors have 512 bits, six of 16 elsewhere, and twelve
+// of up to 8.
 
 import CProcessor
 
