@@ -38,36 +38,14 @@ import Testing
 
   private static let results = ["embedding.h5", "weights.h5", "contact-sheet.png"]
 
-  /// Kills a program after ever longer times and starts it again, until it gets to its end.
-  /// - Returns: how often it was killed.
-  private func killUntilComplete(_ program: BuiltProgram, _ arguments: [String]) throws -> Int {
-    for kills in 0..<200 {
-      let process = try program.start(arguments)
-      // From within the start of the program to well after several saves, in uneven steps; later ones are longer, for
-      // where other work keeps the program from getting anywhere.
-      let longest = 1500 * (1 + kills / 40)
-      let deadline = Date(timeIntervalSinceNow: 0.02 + 0.001 * Double(kills * 397 % longest))
-      while process.isRunning && Date() < deadline { usleep(500) }
-      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-      process.waitUntilExit()
-      if process.terminationReason == .exit {
-        #expect(process.terminationStatus == 0)
-        return kills
-      }
-    }
-    Issue.record("\(program.path) did not get to its end between 200 kills")
-    return 200
-  }
-
   @Test func killedAtAnyMomentAndRunAgainEndsWithTheSameBytes() throws {
-    let request = try request(steps: 12)
-    for program in Self.stages {
-      #expect(try program.run(["--request", request, "--run", path("whole")]).status == 0)
-    }
+    let request = try request(steps: 8)
     for (index, program) in Self.stages.enumerated() {
+      let start = Date()
+      #expect(try program.run(["--request", request, "--run", path("whole")]).status == 0)
       let arguments = ["--request", request, "--run", path("killed"), "--checkpoint-every", "0"]
-      let kills = try killUntilComplete(program, arguments)
-      #expect(kills > 0)
+      #expect(
+        try program.killedUntilComplete(arguments, whole: -start.timeIntervalSinceNow) > 0)
       #expect(try bytes("whole/\(Self.results[index])") == bytes("killed/\(Self.results[index])"))
     }
     let left = try FileManager.default.subpathsOfDirectory(atPath: path("killed")).sorted()
@@ -84,8 +62,11 @@ import Testing
         path(run),
       ]
     }
+    let start = Date()
     #expect(try Self.interpolateGenerate.run(arguments("whole")).status == 0)
-    #expect(try killUntilComplete(Self.interpolateGenerate, arguments("killed")) > 0)
+    let kills = try Self.interpolateGenerate.killedUntilComplete(
+      arguments("killed"), whole: -start.timeIntervalSinceNow)
+    #expect(kills > 0)
     let made = try FileManager.default.subpathsOfDirectory(atPath: path("whole")).sorted()
     #expect(made == (try FileManager.default.subpathsOfDirectory(atPath: path("killed")).sorted()))
     let pictures = made.filter { $0.hasSuffix(".png") }

@@ -108,23 +108,11 @@ import Testing
     try folder.writeCase("b", kind: "object")
     // One of each kind: trained, lent what was trained, and neither.
     let methods = ["--methods", "imagic,masked-imagic,sdedit"]
+    let start = Date()
     #expect(try Self.program.run(arguments(out: "whole", methods)).status == 0)
-    var kills = 0
-    while kills < 100 {
-      let process = try Self.program.start(arguments(out: "killed", methods))
-      // Later ones are longer, for where other work keeps the program from getting anywhere.
-      let longest = 1500 * (1 + kills / 25)
-      let deadline = Date(timeIntervalSinceNow: 0.05 + 0.001 * Double(kills * 397 % longest))
-      while process.isRunning && Date() < deadline { usleep(500) }
-      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-      process.waitUntilExit()
-      if process.terminationReason == .exit {
-        #expect(process.terminationStatus == 0)
-        break
-      }
-      kills += 1
-    }
-    #expect(kills > 0 && kills < 100)
+    let kills = try Self.program.killedUntilComplete(
+      arguments(out: "killed", methods), whole: -start.timeIntervalSinceNow)
+    #expect(kills > 0)
     #expect(try results("killed") == results("whole"))
   }
 

@@ -64,6 +64,39 @@ public struct BuiltProgram: Sendable {
       errors: String(decoding: errors, as: UTF8.self))
   }
 
+  /// Kills the program after uneven times and starts it again with the same arguments, until it gets to its end.
+  /// - Parameter whole: how many seconds it takes when nobody kills it, measured beside the same other work: a busy
+  ///   machine is given as much longer as it needs.
+  /// - Returns: how often it was killed.
+  /// - Throws: `NeverComplete` if it did not get to its end between so many kills that the last had many times `whole`.
+  public func killedUntilComplete(_ arguments: [String], whole: TimeInterval) throws -> Int {
+    for kills in 0..<100 {
+      let process = try start(arguments)
+      // From within the start of the program to after several saves; the longest time grows to 25 times the whole run's.
+      let longest = whole / 2 * pow(1.04, Double(kills))
+      let part = (Double(kills) * 0.618).truncatingRemainder(dividingBy: 1)
+      let deadline = Date(timeIntervalSinceNow: 0.02 + part * longest)
+      while process.isRunning && Date() < deadline { usleep(500) }
+      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+      process.waitUntilExit()
+      if process.terminationReason == .exit {
+        guard process.terminationStatus == 0 else {
+          throw NeverComplete(path: path, kills: kills, status: process.terminationStatus)
+        }
+        return kills
+      }
+    }
+    throw NeverComplete(path: path, kills: 100, status: nil)
+  }
+
+  /// A program that is killed and run again does not get to a good end.
+  public struct NeverComplete: Error {
+    let path: String
+    let kills: Int
+    /// How it ended by itself, if it did.
+    let status: Int32?
+  }
+
   /// What comes until the end. Foundation's own reading traps where a signal interrupts it.
   private static func everything(from descriptor: Int32) -> [UInt8] {
     var bytes: [UInt8] = []

@@ -63,27 +63,12 @@ import Testing
     let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
     let straight = "\(data.folder.path)/straight"
     let stopped = "\(data.folder.path)/stopped"
+    let start = Date()
     #expect(try program.run(arguments(data, straight, recipe)).status == 0)
-
-    // Killed again and again, a little later each time, until it is through.
-    var status: Int32 = -1
-    var runs = 0
-    var kills = 0
-    while status != 0, runs < 60 {
-      let process = try program.start(
-        arguments(data, stopped, recipe) + ["--checkpoint-every", "0"])
-      runs += 1
-      let deadline = Date().addingTimeInterval(0.25 + 0.05 * Double(runs))
-      while process.isRunning, Date() < deadline { usleep(5000) }
-      if process.isRunning {
-        kill(process.processIdentifier, SIGKILL)
-        kills += 1
-      }
-      process.waitUntilExit()
-      status = process.terminationReason == .exit ? process.terminationStatus : -1
-    }
-    #expect(status == 0)
-    #expect(kills > 0, "nothing was killed")
+    let kills = try program.killedUntilComplete(
+      arguments(data, stopped, recipe) + ["--checkpoint-every", "0"],
+      whole: -start.timeIntervalSinceNow)
+    #expect(kills > 0)
     #expect(try weights(stopped) == weights(straight))
   }
 
