@@ -11,8 +11,7 @@ private let weightBuffer = 1 << 17
 private let leastTasks = 8
 
 private func queriesPerBlock(_ keys: Int) -> Int {
-  let rows = max(MatrixProduct.tileRows, min(96, weightBuffer / max(1, keys)))
-  return rows / MatrixProduct.tileRows * MatrixProduct.tileRows
+  max(8, min(96, weightBuffer / max(1, keys)) / 8 * 8)
 }
 
 /// The head `head` of picture `image` of a tensor `[batch, tokens, heads * width]`, as an operand.
@@ -23,6 +22,19 @@ private struct HeadView {
   init(_ tensor: Tensor, image: Int, head: Int, heads: Int) {
     stride = tensor.shape.last
     base = tensor.pointer + image * tensor.shape[1] * stride + head * (stride / heads)
+  }
+
+  /// The only head of a matrix `[tokens, width]`, from one of its rows on.
+  init(_ matrix: Tensor, from row: Int) {
+    stride = matrix.shape.last
+    base = matrix.pointer + row * stride
+  }
+
+  /// Copies its first rows to where another's begin, or to some row of it.
+  func copy(_ rows: Int, width: Int, to other: HeadView, at start: Int = 0) {
+    for row in 0..<rows {
+      (other.base + (start + row) * other.stride).update(from: base + row * stride, count: width)
+    }
   }
 
   func left(from row: Int = 0) -> LeftOperand {
@@ -178,6 +190,7 @@ public func attentionGradient(
   let queryGradient = Tensor(uninitialized: queries.shape)
   let keyGradient = Tensor(uninitialized: keys.shape)
   let valueGradient = Tensor(uninitialized: values.shape)
+  // Also room for what a left operand of few columns has beyond its last row.
   let length = spread(MatrixProduct.padded(min(queryBlock, queryCount)))
   let plain = RowOffsets.strided(length)
   Parallel.forEach(batch * heads) { task in
@@ -185,12 +198,20 @@ public func attentionGradient(
     func view(_ tensor: Tensor) -> HeadView {
       HeadView(tensor, image: image, head: head, heads: heads)
     }
-    let ofKeys = [keys, values, keyGradient, valueGradient].map(view)
+    // Each block of queries goes through all keys: their rows, which are far apart in the tensors, are put together.
+    let room = Tensor(uninitialized: [4 * keyCount + min(queryBlock, queryCount), width])
+    let (theKeys, theValues) = (HeadView(room, from: 0), HeadView(room, from: keyCount))
+    let byKeys = HeadView(room, from: 2 * keyCount)
+    let byValues = HeadView(room, from: 3 * keyCount)
+    let byQueries = HeadView(room, from: 4 * keyCount)
+    view(keys).copy(keyCount, width: width, to: theKeys)
+    view(values).copy(keyCount, width: width, to: theValues)
+    let ofKeys = [theKeys, theValues, byKeys, byValues]
     let keyStarts = Array(stride(from: 0, to: keyCount, by: keyBlock))
     let keyRows = keyStarts.map { start in
       PackedOperand(
-        view(keys).right(.rows, from: start), inner: min(keyBlock, keyCount - start), columns: width
-      )
+        theKeys.right(.rows, from: start), inner: min(keyBlock, keyCount - start),
+        columns: width, for: .fewColumns)
     }
     let weights = Tensor(uninitialized: [keyBlock, length])
     let scores = Tensor(uninitialized: [keyBlock, length])
@@ -215,10 +236,10 @@ public func attentionGradient(
         // Of the next block of queries, after the last; of a single block all is at hand.
         let next = keyStarts.count == 1 ? nil : (block + 1) % keyStarts.count
         queryColumns.multiply(
-          view(keys).left(from: first), rows: keysHere,
+          theKeys.left(from: first), rows: keysHere,
           into: ProductTarget(base: weights.pointer, offsets: plain))
         columns.multiply(
-          view(values).left(from: first), rows: keysHere,
+          theValues.left(from: first), rows: keysHere,
           into: ProductTarget(base: scores.pointer, offsets: plain))
         for key in 0..<keysHere {
           // What the next block takes comes while the arithmetic of this one goes on.
@@ -238,15 +259,20 @@ public func attentionGradient(
           scores.update(repeating: 0, count: hidden)
         }
         keyRows[block].multiply(
-          LeftOperand(base: UnsafePointer(scores.pointer), layout: .columns, offsets: plain),
-          rows: count, into: view(queryGradient).target(from: start, accumulates: first > 0))
+          LeftOperand(base: UnsafePointer(scores.pointer), layout: .fewColumns, offsets: plain),
+          rows: count, into: byQueries.target(accumulates: first > 0))
         queryRows.multiply(
           LeftOperand(base: UnsafePointer(scores.pointer), layout: .rows, offsets: plain),
-          rows: keysHere, into: view(keyGradient).target(from: first, accumulates: start > 0))
+          rows: keysHere, into: byKeys.target(from: first, accumulates: start > 0))
         rows.multiply(
           LeftOperand(base: UnsafePointer(weights.pointer), layout: .rows, offsets: plain),
-          rows: keysHere, into: view(valueGradient).target(from: first, accumulates: start > 0))
+          rows: keysHere, into: byValues.target(from: first, accumulates: start > 0))
       }
+      byQueries.copy(count, width: width, to: view(queryGradient), at: start)
+    }
+    withExtendedLifetime(room) {
+      byKeys.copy(keyCount, width: width, to: view(keyGradient))
+      byValues.copy(keyCount, width: width, to: view(valueGradient))
     }
   }
   return (queryGradient, keyGradient, valueGradient)

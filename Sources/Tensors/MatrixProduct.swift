@@ -40,10 +40,22 @@ struct LeftOperand {
     case rows
     /// Each column is contiguous: element (i, k) at `offsets[k] + i`. One piece.
     case columns
+    /// Like columns, evenly spaced and so few that they stay in the first-level cache while they are read: up to three floats
+    /// beyond the last row are read, too.
+    case fewColumns
   }
   var base: UnsafePointer<Float>
   var layout: Layout
   var offsets: RowOffsets
+
+  /// Whether rows are packed into groups before they are multiplied.
+  @inline(__always) var isPacked: Bool { layout.isPacked }
+}
+
+extension LeftOperand.Layout {
+  @inline(__always) var isPacked: Bool {
+    self == .columns || self == .fewColumns && processor_target_has_avx512() != 0
+  }
 }
 
 /// The right operand, `[inner, columns]`.
@@ -100,14 +112,16 @@ extension ProductTarget {
 enum MatrixProduct {
   /// The rows of a register tile: eight of 48 columns fill the 32 registers of AVX-512, six of 16 those of AVX2.
   @inline(__always) static var tileRows: Int { processor_target_has_avx512() != 0 ? 8 : 6 }
+  /// How many rows are whole tiles of any kind.
+  @inline(__always) static var wholeTileRows: Int { processor_target_has_avx512() != 0 ? 8 : 12 }
   @inline(__always) static var stripWidth: Int { processor_target_has_avx512() != 0 ? 48 : 16 }
   /// The longest run of the inner dimension that is packed at once: a strip of it stays in the second-level cache.
   static let innerBlock = 320
   /// How many rows of the left operand are kept in the second-level cache while the strips go by.
   static let rowBlock = 96
-  /// How many register tiles are made between two calls for something else that is to be done meanwhile.
-  @inline(__always) private static var tilesBetween: Int {
-    processor_target_has_avx512() != 0 ? 1 : 3
+  /// How many rows of a strip are multiplied between two calls for something else that is to be done meanwhile.
+  @inline(__always) private static var rowsBetween: Int {
+    processor_target_has_avx512() != 0 ? 8 : 24
   }
   /// How many shares the rows are cut into, where threads have rows of their own.
   static var rowShares: Int { max(2, min(8, Parallel.threads)) }
@@ -201,7 +215,8 @@ enum MatrixProduct {
       let packed = StoragePool.shared.storage(count: innerBlock * padded(columns.count))
       let targets = BlockTargets(target, plan, cut, columns, rows: rows.count)
       for (index, block) in plan.blocks.enumerated() {
-        pack(right, plan.pieces(of: block), columns: columns, into: packed.pointer)
+        pack(
+          right, plan.pieces(of: block), columns: columns, for: left.layout, into: packed.pointer)
         // What is packed next comes from memory while the products keep the processor busy.
         let next =
           isLarge && index + 1 < plan.blocks.count ? plan.pieces(of: plan.blocks[index + 1]) : []
@@ -229,7 +244,7 @@ enum MatrixProduct {
       let packed = StoragePool.shared.storage(count: plan.inner * width)
       for block in plan.blocks {
         pack(
-          right, plan.pieces(of: block), columns: columns,
+          right, plan.pieces(of: block), columns: columns, for: left.layout,
           into: packed.pointer + block.start * width)
       }
       let targets = BlockTargets(target, plan, cut, columns, rows: rowBlock)
@@ -256,7 +271,7 @@ enum MatrixProduct {
       let (chunk, block) = (task / plan.blocks.count, plan.blocks[task % plan.blocks.count])
       let columns = cut.columnTasks[chunk]
       pack(
-        right, plan.pieces(of: block), columns: columns,
+        right, plan.pieces(of: block), columns: columns, for: left.layout,
         into: packed.pointer + chunk * chunkSize + block.start * padded(columns.count))
     }
     Parallel.forEach(cut.rowChunks * cut.columnTasks.count) { task in
@@ -307,7 +322,7 @@ enum MatrixProduct {
         packed.own?.strips ?? StoragePool.shared.storage(count: plan.inner * padded(cut.most))
       for block in plan.blocks {
         pack(
-          right, plan.pieces(of: block), columns: cut[chunk],
+          right, plan.pieces(of: block), columns: cut[chunk], for: left.layout,
           into: storage.pointer + block.start * padded(cut[chunk].count))
       }
       packed.own = (chunk, storage)
@@ -360,15 +375,26 @@ enum MatrixProduct {
     count >= stripWidth ? stripWidth : (count + 15) / 16 * 16
   }
 
+  /// The same for packed strips: where registers have 256 bits, 24 for a left operand that is read where it lies, and two of 16
+  /// rather than 24 and 8.
+  @inline(__always)
+  static func stripWidth(remaining count: Int, by left: LeftOperand.Layout) -> Int {
+    if processor_target_has_avx512() == 0, !left.isPacked, count > 16, (count + 7) / 8 != 4 {
+      return 24
+    }
+    return stripWidth(remaining: count)
+  }
+
   /// Packs the columns of one block into strips, each `[inner][width]`, with zeros beyond the last column.
+  /// - Parameter left: the layout of what is multiplied with them.
   static func pack(
     _ right: RightOperand, _ block: ArraySlice<Piece>, columns: Range<Int>,
-    into packed: UnsafeMutablePointer<Float>
+    for left: LeftOperand.Layout, into packed: UnsafeMutablePointer<Float>
   ) {
     var target = packed
     var column = columns.lowerBound
     while column < columns.upperBound {
-      let width = stripWidth(remaining: columns.upperBound - column)
+      let width = stripWidth(remaining: columns.upperBound - column, by: left)
       let valid = min(width, columns.upperBound - column)
       for piece in block {
         let source = right.base + piece.right
@@ -417,10 +443,14 @@ enum MatrixProduct {
         let ahead =
           next < length ? source + next &* stride : source + ((next &- length) &* stride &+ width)
         var j = 0
-        while j < width {
+        while j &+ 16 <= width {
           processor_prefetch(ahead + j)
           store(load(source + (k &* stride &+ j)), target + (k &* width &+ j))
           j &+= 16
+        }
+        if j < width {
+          processor_prefetch(ahead + j)
+          storeHalf(loadHalf(source + (k &* stride &+ j)), target + (k &* width &+ j))
         }
       }
     } else {
@@ -428,7 +458,8 @@ enum MatrixProduct {
         var j = 0
         while j < width {
           let n = max(0, min(16, valid &- j))
-          store(read(source + (k &* stride &+ j), n), target + (k &* width &+ j))
+          let values = read(source + (k &* stride &+ j), n)
+          write(values, target + (k &* width &+ j), min(16, width &- j))
           j &+= 16
         }
       }
@@ -442,31 +473,37 @@ enum MatrixProduct {
   ) {
     var j = 0
     while j < width {
-      let whole = min(16, valid - j)
+      // Sixteen columns, or eight at the end of a strip of 24.
+      let places = min(16, width &- j)
+      let whole = min(places, valid &- j)
       var k = 0
-      if whole == 16 {
+      if whole == places {
         while k + 16 <= length {
           // Each of the sixteen is a place of its own in memory, and so is each of the next sixteen.
-          let ahead = source + ((j &+ 16) &* stride &+ k)
+          let ahead = source + ((j &+ places) &* stride &+ k)
           for column in 0..<16 { processor_prefetch(ahead + column &* stride) }
-          transpose16x16(
-            source + (j &* stride &+ k), stride, into: target + (k &* width &+ j), width)
+          let (from, to) = (source + (j &* stride &+ k), target + (k &* width &+ j))
+          if places == 16 {
+            transpose16x16(from, stride, into: to, width)
+          } else {
+            transpose8x16(from, stride, into: to, width)
+          }
           k &+= 16
         }
       }
       if k < length {
         packEdge(
-          source + (j &* stride &+ k), stride, length - k, whole, into: target + (k &* width &+ j),
-          width)
+          source + (j &* stride &+ k), stride, length - k, whole, of: places,
+          into: target + (k &* width &+ j), width)
       }
-      j &+= 16
+      j &+= places
     }
   }
 
-  /// What `packColumns` can't take in whole blocks: `valid` columns, 16 with the zeros beyond them.
+  /// What `packColumns` can't take in whole blocks: `valid` columns, as many as there are places with the zeros beyond them.
   @inline(never)
   private static func packEdge(
-    _ source: UnsafePointer<Float>, _ stride: Int, _ length: Int, _ valid: Int,
+    _ source: UnsafePointer<Float>, _ stride: Int, _ length: Int, _ valid: Int, of places: Int,
     into target: UnsafeMutablePointer<Float>, _ width: Int
   ) {
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 32) { buffer in
@@ -480,7 +517,7 @@ enum MatrixProduct {
         }
         transpose16x16(block, 16, into: turned, 16)
         for k in 0..<count {
-          store(load(turned + k &* 16), target + (start &+ k) &* width)
+          write(load(turned + k &* 16), target + (start &+ k) &* width, places)
         }
       }
     }
@@ -496,26 +533,30 @@ enum MatrixProduct {
     rows: Range<Int>, packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget,
     meanwhile: ((_ part: Int, _ parts: Int) -> Void)? = nil
   ) {
+    guard !columns.isEmpty else { return }
     let buffer: Storage? =
-      left.layout == .columns
+      left.isPacked
       ? StoragePool.shared.storage(count: inner * (rowBlock + tileRows)) : nil
+    var left = left
+    if buffer == nil, left.layout == .fewColumns { left.base += firstInner * left.offsets.stride }
+    let widest = stripWidth(remaining: columns.count, by: left.layout)
+    let strips = (columns.count + widest - 1) / widest
     pieces.withUnsafeBufferPointer { pieces in
       var row = rows.lowerBound
       while row < rows.upperBound {
         let last = min(rows.upperBound, row + rowBlock)
         if let buffer { packLeft(left, firstInner, inner, row..<last, into: buffer.pointer) }
         var strip = packed
+        var stripNumber = 0
         var column = columns.lowerBound
         while column < columns.upperBound {
-          let width = stripWidth(remaining: columns.upperBound - column)
+          let width = stripWidth(remaining: columns.upperBound - column, by: left.layout)
           // A few rows at a time where something else is to be done meanwhile, so that it is spread out.
           let meanwhile = row == rows.lowerBound ? meanwhile : nil
-          let step = meanwhile == nil ? last - row : tileRows * tilesBetween
+          let step = meanwhile == nil ? last - row : rowsBetween
           let pieceCount = (last - row + step - 1) / step
           for (number, first) in stride(from: row, to: last, by: step).enumerated() {
-            let strips = (columns.count + stripWidth - 1) / stripWidth
-            meanwhile?(
-              (column - columns.lowerBound) / stripWidth * pieceCount + number, strips * pieceCount)
+            meanwhile?(stripNumber * pieceCount + number, strips * pieceCount)
             let panel = Panel(
               pieces: pieces, inner: inner, strip: strip,
               valid: min(width, columns.upperBound - column), rows: first..<min(last, first + step),
@@ -528,6 +569,7 @@ enum MatrixProduct {
             }
           }
           strip += inner &* width
+          stripNumber += 1
           column += width
         }
         row = last
@@ -679,25 +721,29 @@ public func transposedMatrixProduct(_ left: Tensor, _ right: Tensor, inParts tak
 struct PackedOperand {
   private let plan: InnerPlan
   private let columns: Int
+  private let left: LeftOperand.Layout
   private let storage: Storage
 
   /// - Parameters:
   ///   - right: `[inner, columns]`.
-  init(_ right: RightOperand, inner: Int, columns: Int) {
+  ///   - left: the layout of what is multiplied with it.
+  init(_ right: RightOperand, inner: Int, columns: Int, for left: LeftOperand.Layout = .rows) {
     self.columns = columns
+    self.left = left
     self.plan = InnerPlan(
       [Piece(left: 0, right: 0, length: inner)],
       rightStride: right.layout == .rows ? right.stride : 1)
     self.storage = StoragePool.shared.storage(count: inner * MatrixProduct.padded(columns))
     for block in plan.blocks {
       MatrixProduct.pack(
-        right, plan.pieces(of: block), columns: 0..<columns,
+        right, plan.pieces(of: block), columns: 0..<columns, for: left,
         into: storage.pointer + block.start * MatrixProduct.padded(columns))
     }
   }
 
   /// `target = left * self (+ target)` for the given number of rows.
   func multiply(_ left: LeftOperand, rows: Int, into target: ProductTarget) {
+    precondition(left.layout == self.left)
     for block in plan.blocks {
       MatrixProduct.multiply(
         left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: 0..<rows,

@@ -1,5 +1,5 @@
-// The register tiles of the matrix product: eight rows of 48 columns where vectors have 512 bits, six of 16 elsewhere, and twelve
-// of up to 8.
+// The register tiles of the matrix product: eight rows of 48 columns where vectors have 512 bits; elsewhere four of 24, which take
+// fewer instructions than six of 16, and six of 16 where a left operand is packed or too few columns are left.
 
 import CProcessor
 
@@ -26,19 +26,18 @@ struct Panel {
       default: tiles(Row16.self, left, whole)
       }
     } else {
-      var row = rows.lowerBound
-      if valid <= 8 {
-        let twelves = rows.count / 12 * 12
-        if twelves > 0 { tilesOf12(left, row..<(row + twelves)) }
-        row += twelves
+      if left.layout == .fewColumns {
+        if width == 16 {
+          fewColumnsTilesOf4(Row16.self, left)
+        } else {
+          fewColumnsTilesOf4(Row24.self, left)
+        }
+        return
       }
-      let whole = Self.rowsInSixes(rows.upperBound - row)
-      if whole > 0 { tilesOf6(Row16.self, left, row..<(row + whole)) }
-      row += whole
-      while row < rows.upperBound {
-        tileOf4(Row16.self, left, row)
-        row += 4
-      }
+      guard width == 16 else { return tilesOf4(left) }
+      let whole = rows.lowerBound + Self.rowsInSixes(rows.count)
+      if whole > rows.lowerBound { tilesOf6(Row16.self, left, rows.lowerBound..<whole) }
+      for row in stride(from: whole, to: rows.upperBound, by: 4) { tileOf4(Row16.self, left, row) }
     }
   }
 
@@ -69,11 +68,7 @@ struct Panel {
       default: packedTilesOf8(Row16.self, packed)
       }
     } else {
-      let twelves = valid <= 8 ? rows.count / 12 * 12 : 0
-      if twelves > 0 { packedTilesOf12(packed, rows.lowerBound..<(rows.lowerBound + twelves)) }
-      if twelves < rows.count {
-        packedTilesOf6(Row16.self, packed + twelves &* inner, rows.lowerBound + twelves)
-      }
+      packedTilesOf6(Row16.self, packed)
     }
   }
 
@@ -199,10 +194,8 @@ struct Panel {
   }
 
   @inline(never)
-  private func packedTilesOf6<R: TileRow>(
-    _: R.Type, _ packed: UnsafePointer<Float>, _ first: Int
-  ) {
-    var (row, a) = (first, packed)
+  private func packedTilesOf6<R: TileRow>(_: R.Type, _ packed: UnsafePointer<Float>) {
+    var (row, a) = (rows.lowerBound, packed)
     while row < rows.upperBound {
       var (r0, r1, r2, r3, r4, r5) = (R(), R(), R(), R(), R(), R())
       var b = strip
@@ -223,108 +216,64 @@ struct Panel {
     }
   }
 
-  /// Twice as many rows of up to eight columns, as the last ones of a head of attention.
+  /// Four rows of 24 columns, until there are none.
   @inline(never)
-  private func tilesOf12(_ left: LeftOperand, _ range: Range<Int>) {
-    var row = range.lowerBound
-    while row < range.upperBound {
-      @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
-        left.base + left.offsets[row &+ i]
-      }
-      var (r0, r1, r2, r3, r4, r5) = (Row8(), Row8(), Row8(), Row8(), Row8(), Row8())
-      var (r6, r7, r8, r9, r10, r11) = (Row8(), Row8(), Row8(), Row8(), Row8(), Row8())
-      let (s0, s1, s2, s3, s4, s5) = (start(0), start(1), start(2), start(3), start(4), start(5))
-      let (s6, s7, s8, s9) = (start(6), start(7), start(8), start(9))
-      let (s10, s11) = (start(10), start(11))
+  private func tilesOf4(_ left: LeftOperand) {
+    // Rows that don't exist read the last one that does.
+    let last = rows.upperBound &- 1
+    @_transparent func offset(_ row: Int) -> Int { left.offsets[min(row, last)] }
+    var row = rows.lowerBound
+    while row < rows.upperBound {
+      var (r0, r1, r2, r3) = (Row24(), Row24(), Row24(), Row24())
+      let first = offset(row)
+      let (a0, a1) = (left.base + first, left.base + offset(row &+ 1))
+      let (a2, a3) = (left.base + offset(row &+ 2), left.base + offset(row &+ 3))
+      // The next rows come from the second-level cache meanwhile; most often they lie as far from these as the first does.
+      let next = offset(row &+ 4) &- first
       var b = strip
       for piece in pieces {
         var k = piece.left
         let end = k &+ piece.length
+        while k &+ 4 <= end {
+          if k & 12 == 0 {
+            let ahead = k &+ next
+            processor_prefetch(a0 + ahead)
+            processor_prefetch(a1 + ahead)
+            processor_prefetch(a2 + ahead)
+            processor_prefetch(a3 + ahead)
+          }
+          Row24.add((a0[k], a1[k], a2[k], a3[k]), b, &r0, &r1, &r2, &r3)
+          Row24.add((a0[k &+ 1], a1[k &+ 1], a2[k &+ 1], a3[k &+ 1]), b + 24, &r0, &r1, &r2, &r3)
+          Row24.add((a0[k &+ 2], a1[k &+ 2], a2[k &+ 2], a3[k &+ 2]), b + 48, &r0, &r1, &r2, &r3)
+          Row24.add((a0[k &+ 3], a1[k &+ 3], a2[k &+ 3], a3[k &+ 3]), b + 72, &r0, &r1, &r2, &r3)
+          b += 96
+          k &+= 4
+        }
         while k < end {
-          let v = loadHalf(b)
-          r0.add(s0[k], v)
-          r1.add(s1[k], v)
-          r2.add(s2[k], v)
-          r3.add(s3[k], v)
-          r4.add(s4[k], v)
-          r5.add(s5[k], v)
-          r6.add(s6[k], v)
-          r7.add(s7[k], v)
-          r8.add(s8[k], v)
-          r9.add(s9[k], v)
-          r10.add(s10[k], v)
-          r11.add(s11[k], v)
-          b += Row16.stride
+          Row24.add((a0[k], a1[k], a2[k], a3[k]), b, &r0, &r1, &r2, &r3)
+          b += 24
           k &+= 1
         }
       }
-      finish12(row, (r0, r1, r2, r3, r4, r5), (r6, r7, r8, r9, r10, r11))
-      row &+= 12
+      finish4(row, r0, r1, r2, r3)
+      row &+= 4
     }
   }
 
+  /// Four rows of a left operand of few columns, until there are none.
   @inline(never)
-  private func packedTilesOf12(_ packed: UnsafePointer<Float>, _ range: Range<Int>) {
-    var (row, a) = (range.lowerBound, packed)
-    let second = 6 &* inner
-    while row < range.upperBound {
-      var (r0, r1, r2, r3, r4, r5) = (Row8(), Row8(), Row8(), Row8(), Row8(), Row8())
-      var (r6, r7, r8, r9, r10, r11) = (Row8(), Row8(), Row8(), Row8(), Row8(), Row8())
-      var (b, k) = (strip, 0)
-      while k < inner {
-        let v = loadHalf(b)
-        r0.add(a[0], v)
-        r1.add(a[1], v)
-        r2.add(a[2], v)
-        r3.add(a[3], v)
-        r4.add(a[4], v)
-        r5.add(a[5], v)
-        r6.add(a[second], v)
-        r7.add(a[second &+ 1], v)
-        r8.add(a[second &+ 2], v)
-        r9.add(a[second &+ 3], v)
-        r10.add(a[second &+ 4], v)
-        r11.add(a[second &+ 5], v)
-        a += 6
-        b += Row16.stride
-        k &+= 1
+  private func fewColumnsTilesOf4<R: TileRow>(_: R.Type, _ left: LeftOperand) {
+    let stride = left.offsets.stride
+    for row in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: 4) {
+      var (r0, r1, r2, r3) = (R(), R(), R(), R())
+      var (a, b) = (left.base + row, strip)
+      for _ in 0..<inner {
+        R.add((a[0], a[1], a[2], a[3]), b, &r0, &r1, &r2, &r3)
+        a += stride
+        b += R.stride
       }
-      finish12(row, (r0, r1, r2, r3, r4, r5), (r6, r7, r8, r9, r10, r11))
-      row &+= 12
-      a += second
+      finish4(row, r0, r1, r2, r3)
     }
-  }
-
-  @_transparent
-  private func finish12(
-    _ row: Int, _ first: (Row8, Row8, Row8, Row8, Row8, Row8),
-    _ second: (Row8, Row8, Row8, Row8, Row8, Row8)
-  ) {
-    finish(first.0, row)
-    finish(first.1, row &+ 1)
-    finish(first.2, row &+ 2)
-    finish(first.3, row &+ 3)
-    finish(first.4, row &+ 4)
-    finish(first.5, row &+ 5)
-    finish(second.0, row &+ 6)
-    finish(second.1, row &+ 7)
-    finish(second.2, row &+ 8)
-    finish(second.3, row &+ 9)
-    finish(second.4, row &+ 10)
-    finish(second.5, row &+ 11)
-  }
-
-  /// Stores a row of up to eight columns.
-  @_transparent
-  private func finish(_ accumulators: Row8, _ row: Int) {
-    guard valid == 8 else {
-      return finish(
-        Row16(x: Vector(lowHalf: accumulators.x, highHalf: SIMD8())), row)
-    }
-    var sums = accumulators.x
-    if target.accumulates { sums += loadHalf(target.addend(row, column)) }
-    if let bias = target.bias { sums += loadHalf(bias + column) }
-    storeHalf(sums, target.base + (target.offsets[row] &+ column))
   }
 
   /// Whether a tile of so many rows has all of them and all columns. Where the inner dimension is short, storing takes as
@@ -370,6 +319,21 @@ struct Panel {
   }
 
   @_transparent
+  func finish4<R: TileRow>(_ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R) {
+    if isWhole(row, 4, R.width) {
+      put(r0, row)
+      put(r1, row &+ 1)
+      put(r2, row &+ 2)
+      put(r3, row &+ 3)
+      return
+    }
+    finish(r0, row)
+    finish(r1, row &+ 1)
+    finish(r2, row &+ 2)
+    finish(r3, row &+ 3)
+  }
+
+  @_transparent
   func finish6<R: TileRow>(
     _ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R
   ) {
@@ -408,6 +372,11 @@ protocol TileRow {
   init()
   /// Adds `a` times the `width` floats at `b`.
   mutating func add(_ a: Float, _ b: UnsafePointer<Float>)
+  /// Adds each of four times the `width` floats at `b` to a row of its own.
+  static func add(
+    _ a: (Float, Float, Float, Float), _ b: UnsafePointer<Float>, _ r0: inout Self,
+    _ r1: inout Self,
+    _ r2: inout Self, _ r3: inout Self)
   /// Adds as many others, one to each.
   mutating func add(_ others: UnsafePointer<Float>)
   /// Stores all `width` of them, past the caches where wanted and where they are whole lines.
@@ -476,6 +445,17 @@ struct Row48: TileRow {
 
 extension TileRow {
   static var stride: Int { width }
+
+  @_transparent
+  static func add(
+    _ a: (Float, Float, Float, Float), _ b: UnsafePointer<Float>, _ r0: inout Self,
+    _ r1: inout Self, _ r2: inout Self, _ r3: inout Self
+  ) {
+    r0.add(a.0, b)
+    r1.add(a.1, b)
+    r2.add(a.2, b)
+    r3.add(a.3, b)
+  }
 }
 
 /// The first 40 columns of a strip of 48, as many as a head of attention often has: where a vector of 512 bits is two
@@ -582,12 +562,66 @@ struct Row16: TileRow {
   }
 }
 
-/// Half of a row of a tile.
-private struct Row8 {
-  var x = SIMD8<Float>()
+struct Row24: TileRow {
+  var (x, y, z) = (SIMD8<Float>(), SIMD8<Float>(), SIMD8<Float>())
+  static var width: Int { 24 }
 
   @_transparent
-  mutating func add(_ a: Float, _ v: SIMD8<Float>) {
-    x.addProduct(SIMD8(repeating: a), v)
+  mutating func add(_ a: Float, _ b: UnsafePointer<Float>) {
+    add(a, loadHalf(b), loadHalf(b + 8), loadHalf(b + 16))
+  }
+
+  /// With each vector at `b` in one register for the four rows.
+  @_transparent
+  static func add(
+    _ a: (Float, Float, Float, Float), _ b: UnsafePointer<Float>, _ r0: inout Self,
+    _ r1: inout Self, _ r2: inout Self, _ r3: inout Self
+  ) {
+    let (b0, b1, b2) = (loadHalf(b), loadHalf(b + 8), loadHalf(b + 16))
+    r0.add(a.0, b0, b1, b2)
+    r1.add(a.1, b0, b1, b2)
+    r2.add(a.2, b0, b1, b2)
+    r3.add(a.3, b0, b1, b2)
+  }
+
+  @_transparent
+  mutating func add(_ a: Float, _ b0: SIMD8<Float>, _ b1: SIMD8<Float>, _ b2: SIMD8<Float>) {
+    let a = SIMD8(repeating: a)
+    x.addProduct(a, b0)
+    y.addProduct(a, b1)
+    z.addProduct(a, b2)
+  }
+
+  @_transparent
+  mutating func add(_ others: UnsafePointer<Float>) {
+    x += loadHalf(others)
+    y += loadHalf(others + 8)
+    z += loadHalf(others + 16)
+  }
+
+  @_transparent
+  func store(_ line: UnsafeMutablePointer<Float>, streamed: Bool) {
+    // One and a half lines of memory: the half waits in a cache for what the strip beside this one has of it.
+    if !streamed {
+      storeHalf(x, line)
+      storeHalf(y, line + 8)
+      storeHalf(z, line + 16)
+    } else if UInt(bitPattern: line) & 63 == 0 {
+      processor_stream(line, Vector(lowHalf: x, highHalf: y))
+      storeHalf(z, line + 16)
+    } else {
+      storeHalf(x, line)
+      processor_stream(line + 8, Vector(lowHalf: y, highHalf: z))
+    }
+  }
+
+  @inline(__always)
+  func store(
+    _ line: UnsafeMutablePointer<Float>, valid: Int, adding others: UnsafePointer<Float>?,
+    bias: UnsafePointer<Float>?
+  ) {
+    finish(Vector(lowHalf: x, highHalf: y), line, 0, valid: valid, adding: others, bias: bias)
+    finish(
+      Vector(lowHalf: z, highHalf: SIMD8()), line, 16, valid: valid, adding: others, bias: bias)
   }
 }

@@ -132,7 +132,8 @@ struct ProductTasks {
     }
     self.rows = rows
     self.columns = columns
-    rowsEach = ((rows + rowTasks - 1) / rowTasks + tileRows - 1) / tileRows * tileRows
+    let whole = MatrixProduct.wholeTileRows
+    rowsEach = ((rows + rowTasks - 1) / rowTasks + whole - 1) / whole * whole
     rowChunks = (rows + rowsEach - 1) / rowsEach
     sharesStrips = rowChunks > 1 && !hasOwnRows
   }

@@ -75,6 +75,17 @@ func transpose16x16(
   }
 }
 
+/// `target[j * targetStride + i] = source[i * sourceStride + j]` for i below 8 and j below 16.
+@inline(never)
+func transpose8x16(
+  _ source: UnsafePointer<Float>, _ sourceStride: Int,
+  into target: UnsafeMutablePointer<Float>, _ targetStride: Int
+) {
+  for j in stride(from: 0, to: 16, by: 4) {
+    transpose8x4(source + j, sourceStride, into: target + j &* targetStride, targetStride)
+  }
+}
+
 extension Tensor {
   /// The transpose of a matrix `[rows, columns]`, as a matrix `[columns, rows]`.
   public func transposed() -> Tensor {

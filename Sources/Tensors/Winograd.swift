@@ -177,6 +177,24 @@ package enum Winograd {
     store(v.5, p + 5 &* stride, streamed: streamed)
   }
 
+  /// Puts the first half of each at one place and the second at another.
+  @_transparent
+  static func putHalves(
+    _ v: Six, _ first: UnsafeMutablePointer<Float>, _ second: UnsafeMutablePointer<Float>,
+    _ stride: Int
+  ) {
+    @_transparent func put(_ vector: Vector, _ element: Int) {
+      storeHalf(vector.lowHalf, first + element &* stride)
+      storeHalf(vector.highHalf, second + element &* stride)
+    }
+    put(v.0, 0)
+    put(v.1, 1)
+    put(v.2, 2)
+    put(v.3, 3)
+    put(v.4, 4)
+    put(v.5, 5)
+  }
+
   /// Bᵀ d B of sixteen channels.
   /// - Parameters:
   ///   - patch: 6x6 pixels, rows `rowStride` apart and columns `columnStride`.
@@ -591,7 +609,7 @@ package enum Winograd {
           RightOperand(
             base: UnsafePointer(right.pointer) + element * spread(count * outputs)
               + columns.lowerBound,
-            layout: .rows, stride: outputs), inner: count, columns: columns.count
+            layout: .rows, stride: outputs), inner: count, columns: columns.count, for: .columns
         ).multiply(
           LeftOperand(
             base: UnsafePointer(left.pointer) + element * spread(count * inputs) + rows.lowerBound,

@@ -106,7 +106,8 @@ extension Winograd {
     }
   }
 
-  /// A row of the transformed weights of some channels, packed for the product: `[6][strip][count][16]`.
+  /// A row of the transformed weights of some channels, packed for the product: `[6][strip][count][16]`, or `[24]` of 48
+  /// channels.
   ///
   /// - Parameters:
   ///   - taps: `[9][count][width]`, taps as far apart as told.
@@ -119,6 +120,19 @@ extension Winograd {
     /// - Parameter element: the row's element of a column of taps.
     @inline(__always)
     func pack(_ element: (UnsafePointer<Float>) -> Vector) {
+      if width == 48 {
+        for k in 0..<count {
+          @inline(__always) func row(_ p: UnsafePointer<Float>) -> Six {
+            weights((element(p), element(p + tapStride), element(p + 2 &* tapStride)))
+          }
+          let (p, first) = (taps + k &* width, packed + k &* 24)
+          let second = first + count &* 24
+          put(row(p), first, stride)
+          putHalves(row(p + 16), first + 16, second, stride)
+          put(row(p + 32), second + 8, stride)
+        }
+        return
+      }
       for k in 0..<count {
         var p = taps + k &* width
         var target = packed + k &* 16
