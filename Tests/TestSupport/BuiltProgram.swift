@@ -24,7 +24,7 @@ public struct BuiltProgram: Sendable {
 
   /// Starts the program and gives it without waiting for its end.
   ///
-  /// It gets two minutes of the processor at most, so that none outlives tests that are killed.
+  /// It gets ten minutes of the processor at most, so that none outlives tests that are killed.
   /// - Parameter fileSize: how large a file it may write, in bytes; nil for any.
   public func start(
     _ arguments: [String], in folder: String = Repository.path, fileSize: Int? = nil,
@@ -33,7 +33,7 @@ public struct BuiltProgram: Sendable {
     let process = Process()
     // Replaces itself by the program, whose process this then is.
     process.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
-    let limits = ["--cpu=120"] + (fileSize.map { ["--fsize=\($0)"] } ?? [])
+    let limits = ["--cpu=600"] + (fileSize.map { ["--fsize=\($0)"] } ?? [])
     process.arguments = limits + ["--", path] + arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
     process.standardInput = FileHandle.nullDevice
