@@ -110,7 +110,8 @@ extension ProductTarget {
 }
 
 enum MatrixProduct {
-  /// The rows of a register tile: eight of 48 columns fill the 32 registers of AVX-512, six of 16 those of AVX2.
+  /// The rows of a register tile of a packed left operand: eight of 48 columns fill the 32 registers of AVX-512, six of 16 those
+  /// of AVX2.
   @inline(__always) static var tileRows: Int { processor_target_has_avx512() != 0 ? 8 : 6 }
   /// How many rows are whole tiles of any kind.
   @inline(__always) static var wholeTileRows: Int { processor_target_has_avx512() != 0 ? 8 : 12 }

@@ -25,16 +25,15 @@ struct Panel {
       case 32: tiles(Row32.self, left, whole)
       default: tiles(Row16.self, left, whole)
       }
-    } else {
-      if left.layout == .fewColumns {
-        if width == 16 {
-          fewColumnsTilesOf4(Row16.self, left)
-        } else {
-          fewColumnsTilesOf4(Row24.self, left)
-        }
-        return
+    } else if left.layout == .fewColumns {
+      if width == 24 {
+        fewColumnsTilesOf4(Row24.self, left)
+      } else {
+        fewColumnsTilesOf4(Row16.self, left)
       }
-      guard width == 16 else { return tilesOf4(left) }
+    } else if width == 24 {
+      wideTilesOf4(left)
+    } else {
       let whole = rows.lowerBound + Self.rowsInSixes(rows.count)
       if whole > rows.lowerBound { tilesOf6(Row16.self, left, rows.lowerBound..<whole) }
       for row in stride(from: whole, to: rows.upperBound, by: 4) { tileOf4(Row16.self, left, row) }
@@ -218,7 +217,7 @@ struct Panel {
 
   /// Four rows of 24 columns, until there are none.
   @inline(never)
-  private func tilesOf4(_ left: LeftOperand) {
+  private func wideTilesOf4(_ left: LeftOperand) {
     // Rows that don't exist read the last one that does.
     let last = rows.upperBound &- 1
     @_transparent func offset(_ row: Int) -> Int { left.offsets[min(row, last)] }
