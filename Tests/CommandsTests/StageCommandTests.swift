@@ -39,7 +39,7 @@ import Testing
   private static let results = ["embedding.h5", "weights.h5", "contact-sheet.png"]
 
   @Test func killedAtAnyMomentAndRunAgainEndsWithTheSameBytes() throws {
-    let request = try request(steps: 8)
+    let request = try request(steps: 12)
     for (index, program) in Self.stages.enumerated() {
       let start = Date()
       #expect(try program.run(["--request", request, "--run", path("whole")]).status == 0)

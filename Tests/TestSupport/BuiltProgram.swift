@@ -24,7 +24,7 @@ public struct BuiltProgram: Sendable {
 
   /// Starts the program and gives it without waiting for its end.
   ///
-  /// It gets ten minutes of the processor at most, so that none outlives tests that are killed.
+  /// It gets two minutes of the processor at most, so that none outlives tests that are killed.
   /// - Parameter fileSize: how large a file it may write, in bytes; nil for any.
   public func start(
     _ arguments: [String], in folder: String = Repository.path, fileSize: Int? = nil,
@@ -33,7 +33,7 @@ public struct BuiltProgram: Sendable {
     let process = Process()
     // Replaces itself by the program, whose process this then is.
     process.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
-    let limits = ["--cpu=600"] + (fileSize.map { ["--fsize=\($0)"] } ?? [])
+    let limits = ["--cpu=120"] + (fileSize.map { ["--fsize=\($0)"] } ?? [])
     process.arguments = limits + ["--", path] + arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
     process.standardInput = FileHandle.nullDevice
@@ -72,7 +72,7 @@ public struct BuiltProgram: Sendable {
   public func killedUntilComplete(_ arguments: [String], whole: TimeInterval) throws -> Int {
     for kills in 0..<100 {
       let process = try start(arguments)
-      // From within the start of the program to after several saves; the longest time grows to 25 times the whole run's.
+      // From within the start of the program to after several saves; the longest time grows to 24 times the whole run's.
       let longest = whole / 2 * pow(1.04, Double(kills))
       let part = (Double(kills) * 0.618).truncatingRemainder(dividingBy: 1)
       let deadline = Date(timeIntervalSinceNow: 0.02 + part * longest)
