@@ -8,11 +8,11 @@ extension Winograd {
   /// The most columns that are multiplied at once.
   private static let rowWidth = 48
   /// How many channels of the sum are taken at once, at most.
-  private static let rowInnerBlock = 128
+  private static let rowInnerBlock = 160
   /// The fewest tiles for which this is faster: each row of elements transforms the weights again.
-  private static let leastTilesOfRows = 32
+  private static let leastTilesOfRows = 16
   /// How many of their elements there are at least: fewer are read from a cache anyway.
-  private static let leastTileElements = 1 << 15
+  private static let leastTileElements = 1 << 13
   /// How many rows of the weights ahead of the one that is gathered memory is asked for.
   private static let gatherDistance = 16
 
