@@ -26,8 +26,6 @@ enum FewTiles {
   private static let innerBlock = 64
   /// How many columns a task takes at most: so many of a row of weights come from memory together.
   private static let columnsPerTask = 64
-  /// How many channels ahead of the one that is transformed weights are asked for.
-  private static let prefetchDistance = 8
   /// From a row of half transformed weights to the next: not a multiple of 4 KiB, at which they would fight for the same places
   /// of the first-level cache.
   private static let halfStride = innerBlock * 48 + 16
@@ -160,35 +158,11 @@ enum FewTiles {
   /// The half transformed weights of some inner channels and sixteen columns: `[6 rows][inner][3][16]`.
   @inline(never)
   private static func packWeights(
-    _ w: Tensor, rotated: Bool, inner: Range<Int>, column: Int,
-    into half: UnsafeMutablePointer<Float>
+    _ taps: KernelTaps, count: Int, column: Int, into half: UnsafeMutablePointer<Float>
   ) {
-    let (inputs, outputs) = (w.shape[2], w.shape[3])
-    guard rotated else {
-      var taps = UnsafePointer(w.pointer) + (inner.lowerBound * outputs + column)
-      for k in 0..<inner.count {
-        for tap in 0..<9 {
-          processor_prefetch(taps + (tap &* inputs &+ prefetchDistance) &* outputs)
-        }
-        transformHalf(taps, tapStride: inputs * outputs, into: half + k &* 48)
-        taps += outputs
-      }
-      return
-    }
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 9 * 16) { buffer in
-      let turned = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      for block in stride(from: inner.lowerBound, to: inner.upperBound, by: 16) {
-        for tap in 0..<9 {
-          let source = w.pointer + (((8 - tap) * inputs + column) * outputs + block)
-          // What the next columns take.
-          for row in 0..<16 { processor_prefetch_far(source + (16 &+ row) &* outputs) }
-          transpose16x16(source, outputs, into: turned + tap * 256, 16)
-        }
-        for k in 0..<16 {
-          transformHalf(
-            turned + k * 16, tapStride: 256, into: half + (block - inner.lowerBound + k) * 48)
-        }
-      }
+    for k in 0..<count {
+      transformHalf(
+        taps.base + (k &* taps.stride &+ column), tapStride: taps.tapStride, into: half + k &* 48)
     }
   }
 
@@ -203,7 +177,6 @@ enum FewTiles {
     let result = Tensor(uninitialized: [x.shape[0], x.shape[1], x.shape[2], outputs])
     let groups = groupCount(tiling)
     let transformed = LaneValues<Storage>()
-    let isLarge = w.count > MatrixProduct.cachedCount
     let each = min(columnsPerTask, (outputs / 16 + 7) / 8 * 16)
     let rowSize = rowCount * 16
     Parallel.forEachRange(of: outputs, grain: each) { columns in
@@ -213,25 +186,23 @@ enum FewTiles {
       let half = StoragePool.shared.storage(count: 6 * halfStride)
       let sums = StoragePool.shared.storage(count: strips * groups * 6 * rowSize)
       sums.pointer.update(repeating: 0, count: strips * groups * 6 * rowSize)
+      var kernels = KernelBlocks(w, rotated: rotated, mostElements: innerBlock * columns.count)
+      func block(_ start: Int) -> KernelBlock? {
+        start < inner
+          ? KernelBlock(inner: start..<min(inner, start + innerBlock), columns: columns) : nil
+      }
       for start in stride(from: 0, to: inner, by: innerBlock) {
-        let block = start..<min(inner, start + innerBlock)
-        let next = block.upperBound..<min(inner, block.upperBound + innerBlock)
+        let here = block(start)!
+        let taps = kernels.take(here, following: block(start + innerBlock))
         for strip in 0..<strips {
-          packWeights(
-            w, rotated: rotated, inner: block, column: columns.lowerBound + strip * 16,
-            into: half.pointer)
+          packWeights(taps, count: here.inner.count, column: strip * 16, into: half.pointer)
           for row in 0..<6 {
-            // What is transformed next comes from memory while the products keep the processor busy.
-            if isLarge, !next.isEmpty {
-              Winograd.prefetchWeights(
-                w, rotated: rotated, inner: next, columns: columns, part: strip * 6 + row,
-                of: strips * 6)
-            }
             for group in 0..<groups {
               multiply(
                 half.pointer + row * halfStride,
-                left.pointer + ((group * 6 + row) * inner + start) * rowCount, block.count,
-                into: sums.pointer + ((strip * groups + group) * 6 + row) * rowSize)
+                left.pointer + ((group * 6 + row) * inner + start) * rowCount, here.inner.count,
+                into: sums.pointer + ((strip * groups + group) * 6 + row) * rowSize
+              ) { kernels.proceed() }
             }
           }
         }

@@ -69,27 +69,28 @@ extension FewTiles {
   @inline(__always)
   static func multiply(
     _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>
+    into sums: UnsafeMutablePointer<Float>, ahead: () -> RowsAhead
   ) {
     guard processor_target_has_avx512() == 0 else {
-      return multiplySix(half, left, count, into: sums)
+      return multiplySix(half, left, count, into: sums, ahead())
     }
     for column in [0, 8] {
-      multiplyOuter(half + column, left, count, into: sums + column)
-      multiplyNear(half + column, left, count, into: sums + column)
-      multiplyFar(half + column, left, count, into: sums + column)
+      multiplyOuter(half + column, left, count, into: sums + column, ahead())
+      multiplyNear(half + column, left, count, into: sums + column, ahead())
+      multiplyFar(half + column, left, count, into: sums + column, ahead())
     }
   }
 
   @inline(never)
   private static func multiplySix(
     _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>
+    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
   ) {
     var (r0, r1, r2) = (FourVectors(sums), FourVectors(sums + 64), FourVectors(sums + 128))
     var (r3, r4, r5) = (FourVectors(sums + 192), FourVectors(sums + 256), FourVectors(sums + 320))
-    var (w, a, k) = (half, left, 0)
+    var (w, a, k, rows) = (half, left, 0, rows)
     while k < count {
+      rows.ask(step: k)
       let (w0, w1, w2) = (load(w), load(w + 16), load(w + 32))
       r0.add(w0, a)
       r5.add(w2, a + 20)
@@ -118,11 +119,12 @@ extension FewTiles {
   @inline(never)
   private static func multiplyOuter(
     _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>
+    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
   ) {
     var (r0, r5) = (FourHalves(sums), FourHalves(sums + 320))
-    var (w, a, k) = (half, left, 0)
+    var (w, a, k, rows) = (half, left, 0, rows)
     while k < count {
+      rows.ask(step: k)
       r0.add(loadHalf(w), a)
       r5.add(loadHalf(w + 32), a + 20)
       w += 48
@@ -137,12 +139,13 @@ extension FewTiles {
   @inline(__always)
   private static func multiplyPair(
     _ point: Float, _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>
+    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
   ) {
     var (plus, minus) = (FourHalves(sums), FourHalves(sums + 64))
     let (factor, square) = (SIMD8(repeating: point), SIMD8(repeating: point * point))
-    var (w, a, k) = (half, left, 0)
+    var (w, a, k, rows) = (half, left, 0, rows)
     while k < count {
+      rows.ask(step: k)
       let even = loadHalf(w).addingProduct(loadHalf(w + 32), square)
       let odd = loadHalf(w + 16) * factor
       plus.add(even + odd, a)
@@ -158,17 +161,17 @@ extension FewTiles {
   @inline(never)
   private static func multiplyNear(
     _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>
+    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
   ) {
-    multiplyPair(Winograd.near, half, left + 4, count, into: sums + 64)
+    multiplyPair(Winograd.near, half, left + 4, count, into: sums + 64, rows)
   }
 
   @inline(never)
   private static func multiplyFar(
     _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>
+    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
   ) {
-    multiplyPair(Winograd.far, half, left + 12, count, into: sums + 192)
+    multiplyPair(Winograd.far, half, left + 12, count, into: sums + 192, rows)
   }
 
   // MARK: - The gradient by the weights
