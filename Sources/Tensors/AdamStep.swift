@@ -53,30 +53,25 @@ public struct AdamStep: Sendable {
       for row in 0..<place.rows {
         let first = place.offset &+ row &* place.stride
         let (p, m, v) = (values.pointer + first, mean.pointer + first, variance.pointer + first)
-        // The rows are too short, and too far apart, for the processor to foresee.
-        let ahead = Self.rowsAhead &* place.stride
-        for column in stride(from: 0, to: place.columns, by: 16) {
-          processor_prefetch(p + (ahead &+ column))
-          processor_prefetch(m + (ahead &+ column))
-          processor_prefetch(v + (ahead &+ column))
+        if place.columns < Self.longRow, place.columns < place.stride {
+          // The rows are too short, and too far apart, for the processor to foresee.
+          let ahead = Self.rowsAhead &* place.stride
+          for column in stride(from: 0, to: place.columns, by: 16) {
+            processor_prefetch(p + (ahead &+ column))
+            processor_prefetch(m + (ahead &+ column))
+            processor_prefetch(v + (ahead &+ column))
+          }
         }
         update(
           p, gradient: part.values + row &* part.valueStride, mean: m, variance: v, place.columns)
-      }
-    } prepare: { place, share, shares in
-      for row in (share * place.rows / shares)..<((share + 1) * place.rows / shares) {
-        let first = place.offset &+ row &* place.stride
-        for column in stride(from: first, to: first + place.columns, by: 16) {
-          processor_prefetch_far(values.pointer + column)
-          processor_prefetch_far(mean.pointer + column)
-          processor_prefetch_far(variance.pointer + column)
-        }
       }
     }
   }
 
   /// How many rows of a part ahead of the one that is changed memory is asked for.
   private static let rowsAhead = 4
+  /// Rows of so many floats the processor foresees.
+  private static let longRow = 640
 
   /// What a step does to each element, with its numbers made ready.
   private struct Update {

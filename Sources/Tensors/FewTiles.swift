@@ -223,18 +223,15 @@ enum FewTiles {
 
   // MARK: - The gradient by the weights
 
-  /// The most rows and columns of the gradient that a task makes.
-  private static let gradientRows = 64
-  private static let gradientColumns = 128
+  /// The most rows of the gradient that a task makes. They are whole, for what takes them goes through memory then in order.
+  private static let gradientRows = 16
 
   /// The gradient by the weights; see ``Winograd/weightGradient(_:_:)``.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
     let (inputs, outputs) = (x.shape[3], gradient.shape[3])
     let result = Tensor(uninitialized: [3, 3, inputs, outputs])
-    weightGradient(x, gradient) { rows, columns, make in
-      make(
-        result.pointer + (rows.lowerBound * outputs + columns.lowerBound), inputs * outputs, outputs
-      )
+    weightGradient(x, gradient) { rows, make in
+      make(result.pointer + rows.lowerBound * outputs, inputs * outputs)
     }
     return result
   }
@@ -242,30 +239,29 @@ enum FewTiles {
   /// The same, given away in parts.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
     let (inputs, outputs) = (x.shape[3], gradient.shape[3])
-    weightGradient(x, gradient) { rows, columns, make in
-      let each = rows.count * columns.count
+    weightGradient(x, gradient) { rows, make in
+      let each = rows.count * outputs
       let values = StoragePool.shared.storage(count: 9 * each)
-      make(values.pointer, each, columns.count)
+      make(values.pointer, each)
       withExtendedLifetime(values) {
         for tap in 0..<9 {
           taker.take(
             TensorPart(
               place: PartPlace(
-                offset: (tap * inputs + rows.lowerBound) * outputs + columns.lowerBound,
-                stride: outputs, rows: rows.count, columns: columns.count),
-              values: values.pointer + tap * each, valueStride: columns.count))
+                offset: (tap * inputs + rows.lowerBound) * outputs,
+                stride: outputs, rows: rows.count, columns: outputs),
+              values: values.pointer + tap * each, valueStride: outputs))
         }
       }
     }
   }
 
-  /// - Parameter place: for a block of rows and columns, calls the function that it gets with where the block of the first tap
-  ///   is to go, how far apart those of the taps are, and how far apart their rows.
+  /// - Parameter place: for some rows, calls the function that it gets with where those of the first tap are to go, and how far
+  ///   apart those of the taps are.
   private static func weightGradient(
     _ x: Tensor, _ gradient: Tensor,
     place: (
-      _ rows: Range<Int>, _ columns: Range<Int>,
-      _ make: (_ target: UnsafeMutablePointer<Float>, _ tapStride: Int, _ rowStride: Int) -> Void
+      _ rows: Range<Int>, _ make: (_ target: UnsafeMutablePointer<Float>, _ tapStride: Int) -> Void
     ) -> Void
   ) {
     let tiling = Winograd.Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
@@ -280,20 +276,13 @@ enum FewTiles {
           gradient, tiling, channel: block * 16, into: right.pointer + block * blockSize)
       }
     }
-    let rowTasks = (inputs + gradientRows - 1) / gradientRows
-    let columnTasks = (outputs + gradientColumns - 1) / gradientColumns
-    let columnsEach = (outputs / 16 + columnTasks - 1) / columnTasks * 16
-    Parallel.forEach(rowTasks * columnTasks) { task in
-      let (rowTask, columnTask) = (task / columnTasks, task % columnTasks)
-      let rows = (rowTask * gradientRows)..<min(inputs, (rowTask + 1) * gradientRows)
-      let columns = (columnTask * columnsEach)..<min(outputs, (columnTask + 1) * columnsEach)
-      place(rows, columns) { target, tapStride, rowStride in
-        for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
+    Parallel.forEach((inputs + gradientRows - 1) / gradientRows) { task in
+      let rows = (task * gradientRows)..<min(inputs, (task + 1) * gradientRows)
+      place(rows) { target, tapStride in
+        for column in stride(from: 0, to: outputs, by: 16) {
           multiplyGradients(
-            left.pointer, channels: inputs, rows: rows,
-            right.pointer + column / 16 * blockSize, tiles: tiling.count,
-            into: target + (column - columns.lowerBound), tapStride: tapStride, rowStride: rowStride
-          )
+            left.pointer, channels: inputs, rows: rows, right.pointer + column / 16 * blockSize,
+            tiles: tiling.count, into: target + column, tapStride: tapStride, rowStride: outputs)
         }
       }
     }

@@ -120,9 +120,15 @@ enum MatrixProduct {
   static let innerBlock = 320
   /// How many rows of the left operand are kept in the second-level cache while the strips go by.
   static let rowBlock = 96
-  /// How many rows of a strip are multiplied between two calls for something else that is to be done meanwhile.
-  @inline(__always) private static var rowsBetween: Int {
-    processor_target_has_avx512() != 0 ? 8 : 24
+  /// The rows of a register tile, after which memory is asked for.
+  @inline(__always)
+  private static func rowsBetween(_ left: LeftOperand.Layout) -> Int {
+    processor_target_has_avx512() != 0 ? 8 : left == .rows ? 4 : 6
+  }
+  /// How often ``multiply`` asks for memory, with at least a column.
+  static func asks(rows: Int, columns: Int, _ left: LeftOperand.Layout) -> Int {
+    let (width, each) = (stripWidth(remaining: columns, by: left), rowsBetween(left))
+    return (columns + width - 1) / width * ((rows + each - 1) / each)
   }
   /// How many shares the rows are cut into, where threads have rows of their own.
   static var rowShares: Int { max(2, min(8, Parallel.threads)) }
@@ -130,6 +136,8 @@ enum MatrixProduct {
   static func mostStrips(_ left: LeftOperand.Layout) -> Int {
     (left == .columns ? 384 : 192) / stripWidth
   }
+  /// How many floats a thread packs for a product that is given away in parts; as many may be in a third-level cache.
+  private static let packedCount = 640 << 10
   /// How many rows ahead of the one that is packed memory is asked for.
   private static let prefetchDistance = 32
   /// A right operand of fewer floats is most likely in a cache, where asking for it early only takes time.
@@ -213,21 +221,23 @@ enum MatrixProduct {
     Parallel.forEach(cut.rowChunks * cut.columnTasks.count) { task in
       let rows = cut.rows(task / cut.columnTasks.count)
       let columns = cut.columnTasks[task % cut.columnTasks.count]
+      guard !columns.isEmpty else { return }
       let packed = StoragePool.shared.storage(count: innerBlock * padded(columns.count))
       let targets = BlockTargets(target, plan, cut, columns, rows: rows.count)
       for (index, block) in plan.blocks.enumerated() {
         pack(
           right, plan.pieces(of: block), columns: columns, for: left.layout, into: packed.pointer)
         // What is packed next comes from memory while the products keep the processor busy.
-        let next =
-          isLarge && index + 1 < plan.blocks.count ? plan.pieces(of: plan.blocks[index + 1]) : []
+        var next =
+          isLarge && index + 1 < plan.blocks.count
+          ? memory(
+            right, plan.pieces(of: plan.blocks[index + 1]), columns: columns,
+            calls: asks(rows: min(rowBlock, rows.count), columns: columns.count, left.layout))
+          : MemoryAhead()
         multiply(
           left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: rows,
           packed: packed.pointer, columns: columns,
-          into: targets(index, firstRow: rows.lowerBound),
-          meanwhile: next.isEmpty
-            ? nil
-            : { part, parts in prefetch(right, next, columns: columns, part: part, of: parts) })
+          into: targets(index, firstRow: rows.lowerBound), meanwhile: &next)
       }
     }
   }
@@ -302,10 +312,15 @@ enum MatrixProduct {
     let plan = InnerPlan(
       [Piece(left: 0, right: 0, length: inner)],
       rightStride: right.layout == .rows ? right.stride : 1)
-    let cut = ColumnTasks(columns: columns, wanted: 1, mostStrips: mostStrips(.columns))
+    let cut = ColumnTasks(
+      columns: columns, wanted: 1,
+      mostStrips: max(mostStrips(.columns), packedCount / inner / stripWidth))
+    // What takes a part goes through tensors of many times a cache's size, and memory is fastest in order. So a part has a few
+    // rows, whole or in long pieces, though the strips then come from the third-level cache for each.
+    let mostRows = 2 * tileRows
     // Of like size, and of small matrices enough for the threads.
     let wanted = rows * columns * inner > serialLimit ? (4 + cut.count - 1) / cut.count : 1
-    let least = max((rows + rowBlock - 1) / rowBlock, min(wanted, rows / tileRows))
+    let least = max((rows + mostRows - 1) / mostRows, min(wanted, rows / tileRows))
     let rowsEach = ((rows + least - 1) / least + tileRows - 1) / tileRows * tileRows
     let rowChunks = (rows + rowsEach - 1) / rowsEach
     // A thread packs what it multiplies itself, for it would take longer to write where the others have read. It has rows of its
@@ -344,13 +359,10 @@ enum MatrixProduct {
       let part = PartPlace(
         offset: offset + some.lowerBound * columns + here.lowerBound, stride: columns,
         rows: some.count, columns: here.count)
-      for (number, block) in plan.blocks.enumerated() {
+      for block in plan.blocks {
         multiply(
           left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: some,
-          packed: strips + block.start * width, columns: here, into: target.part(block, of: plan)
-        ) { share, shares in
-          taker.prepare(part, number * shares + share, plan.blocks.count * shares)
-        }
+          packed: strips + block.start * width, columns: here, into: target.part(block, of: plan))
       }
       withExtendedLifetime(values) {
         taker.take(TensorPart(place: part, values: values.pointer, valueStride: width))
@@ -413,23 +425,21 @@ enum MatrixProduct {
     }
   }
 
-  /// Asks for one of several parts of what `pack` takes with these arguments.
-  @inline(never)
-  private static func prefetch(
-    _ right: RightOperand, _ block: ArraySlice<Piece>, columns: Range<Int>, part: Int, of parts: Int
-  ) {
-    for piece in block {
-      let source = right.base + piece.right
-      let (lines, run, first) =
-        right.layout == .rows
-        ? (0..<piece.length, columns, 0) : (columns, 0..<piece.length, columns.lowerBound)
-      for line in (first + part * lines.count / parts)..<(first + (part + 1) * lines.count / parts)
-      {
-        for place in stride(from: run.lowerBound, to: run.upperBound, by: 16) {
-          processor_prefetch_far(source + (line &* right.stride &+ place))
-        }
-      }
-    }
+  /// What `pack` reads with these arguments.
+  private static func memory(
+    _ right: RightOperand, _ block: ArraySlice<Piece>, columns: Range<Int>, calls: Int
+  ) -> MemoryAhead {
+    MemoryAhead(
+      block.map { piece in
+        let source = right.base + piece.right
+        return right.layout == .rows
+          ? MemoryAhead.Rectangle(
+            base: source + columns.lowerBound, stride: right.stride, rows: piece.length,
+            columns: columns.count)
+          : MemoryAhead.Rectangle(
+            base: source + columns.lowerBound * right.stride, stride: right.stride,
+            rows: columns.count, columns: piece.length)
+      }, calls: calls)
   }
 
   @inline(__always)
@@ -528,11 +538,21 @@ enum MatrixProduct {
   /// - Parameters:
   ///   - firstInner: where the pieces begin in the inner dimension; used by a left operand of columns.
   ///   - inner: the length of the pieces together.
-  ///   - meanwhile: called between the products with the first rows, for one part after another of something else.
+  static func multiply(
+    _ left: LeftOperand, _ pieces: ArraySlice<Piece>, firstInner: Int, inner: Int,
+    rows: Range<Int>, packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget
+  ) {
+    var nothing = MemoryAhead()
+    multiply(
+      left, pieces, firstInner: firstInner, inner: inner, rows: rows, packed: packed,
+      columns: columns, into: target, meanwhile: &nothing)
+  }
+
+  /// - Parameter memory: asked for between the products.
   static func multiply(
     _ left: LeftOperand, _ pieces: ArraySlice<Piece>, firstInner: Int, inner: Int,
     rows: Range<Int>, packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget,
-    meanwhile: ((_ part: Int, _ parts: Int) -> Void)? = nil
+    meanwhile memory: inout MemoryAhead
   ) {
     guard !columns.isEmpty else { return }
     let buffer: Storage? =
@@ -540,24 +560,19 @@ enum MatrixProduct {
       ? StoragePool.shared.storage(count: inner * (rowBlock + tileRows)) : nil
     var left = left
     if buffer == nil, left.layout == .fewColumns { left.base += firstInner * left.offsets.stride }
-    let widest = stripWidth(remaining: columns.count, by: left.layout)
-    let strips = (columns.count + widest - 1) / widest
     pieces.withUnsafeBufferPointer { pieces in
       var row = rows.lowerBound
       while row < rows.upperBound {
         let last = min(rows.upperBound, row + rowBlock)
         if let buffer { packLeft(left, firstInner, inner, row..<last, into: buffer.pointer) }
         var strip = packed
-        var stripNumber = 0
         var column = columns.lowerBound
         while column < columns.upperBound {
           let width = stripWidth(remaining: columns.upperBound - column, by: left.layout)
-          // A few rows at a time where something else is to be done meanwhile, so that it is spread out.
-          let meanwhile = row == rows.lowerBound ? meanwhile : nil
-          let step = meanwhile == nil ? last - row : rowsBetween
-          let pieceCount = (last - row + step - 1) / step
-          for (number, first) in stride(from: row, to: last, by: step).enumerated() {
-            meanwhile?(stripNumber * pieceCount + number, strips * pieceCount)
+          var first = row
+          while first < last {
+            let step = memory.isDone ? last - first : rowsBetween(left.layout)
+            memory.ask()
             let panel = Panel(
               pieces: pieces, inner: inner, strip: strip,
               valid: min(width, columns.upperBound - column), rows: first..<min(last, first + step),
@@ -568,9 +583,9 @@ enum MatrixProduct {
             } else {
               panel.run(width: width, left: left)
             }
+            first += step
           }
           strip += inner &* width
-          stripNumber += 1
           column += width
         }
         row = last
@@ -688,17 +703,8 @@ public struct TensorPart {
 /// Takes a tensor in parts, in any order and on any thread.
 public struct PartTaker {
   let take: (TensorPart) -> Void
-  /// Asks for one of several shares of the memory that taking a part will use. Called before the part is taken, while the
-  /// processor is busy with the products that make it.
-  let prepare: (_ place: PartPlace, _ share: Int, _ shares: Int) -> Void
 
-  public init(
-    _ take: @escaping (TensorPart) -> Void,
-    prepare: @escaping (_ place: PartPlace, _ share: Int, _ shares: Int) -> Void = { _, _, _ in }
-  ) {
-    self.take = take
-    self.prepare = prepare
-  }
+  public init(_ take: @escaping (TensorPart) -> Void) { self.take = take }
 }
 
 /// `leftᵀ * right`, given away in parts.

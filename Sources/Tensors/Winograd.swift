@@ -536,10 +536,10 @@ package enum Winograd {
   static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
     let (inputs, outputs) = (x.shape[3], gradient.shape[3])
     let result = Tensor(uninitialized: [3, 3, inputs, outputs])
-    weightGradient(x, gradient) { products, some, rows, columns in
+    weightGradient(x, gradient) { products, some, block in
       transformWeightGradient(
-        products, some, rows: rows, columns: columns,
-        into: result.pointer + (some.lowerBound * outputs + columns.lowerBound),
+        products, some, of: block,
+        into: result.pointer + (some.lowerBound * outputs + block.columns.lowerBound),
         tapStride: inputs * outputs, rowStride: outputs)
     }
     return result
@@ -548,32 +548,60 @@ package enum Winograd {
   /// The same, given away in parts.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
     let (inputs, outputs) = (x.shape[3], gradient.shape[3])
-    weightGradient(x, gradient) { products, some, rows, columns in
-      let each = some.count * columns.count
+    weightGradient(x, gradient) { products, some, block in
+      let each = some.count * block.columns.count
       let values = StoragePool.shared.storage(count: 9 * each)
       transformWeightGradient(
-        products, some, rows: rows, columns: columns, into: values.pointer, tapStride: each,
-        rowStride: columns.count)
+        products, some, of: block, into: values.pointer, tapStride: each,
+        rowStride: block.columns.count)
       withExtendedLifetime(values) {
         for tap in 0..<9 {
           taker.take(
             TensorPart(
               place: PartPlace(
-                offset: (tap * inputs + some.lowerBound) * outputs + columns.lowerBound,
-                stride: outputs, rows: some.count, columns: columns.count),
-              values: values.pointer + tap * each, valueStride: columns.count))
+                offset: (tap * inputs + some.lowerBound) * outputs + block.columns.lowerBound,
+                stride: outputs, rows: some.count, columns: block.columns.count),
+              values: values.pointer + tap * each, valueStride: block.columns.count))
         }
       }
     }
   }
 
-  /// - Parameter finish: turns the 36 products of a block of rows and columns into weights, of some of its rows.
+  /// A part of the gradient by the weights, of all taps.
+  private struct GradientBlock {
+    var rows: Range<Int>
+    var columns: Range<Int>
+
+    /// All of them, of as many rows and columns.
+    ///
+    /// Rows are whole, for what takes them goes through memory then in order, and a block has so few that its products stay in a
+    /// cache. But where the tiles' elements don't, blocks are square, so that these are read less often.
+    static func all(rows: Int, columns: Int, tiles: Int) -> [GradientBlock] {
+      let isSquare = elements * tiles * columns > 1 << 21
+      let columnsEach = isSquare ? MatrixProduct.rowBlock : columns
+      let most = min(MatrixProduct.rowBlock, productsCount / (elements * columnsEach))
+      let least = (rows + most - 1) / max(most, 1)
+      let tile = MatrixProduct.tileRows
+      let rowsEach = max(2 * tile, ((rows + least - 1) / least + tile - 1) / tile * tile)
+      return stride(from: 0, to: rows, by: rowsEach).flatMap { row in
+        stride(from: 0, to: columns, by: columnsEach).map { column in
+          GradientBlock(
+            rows: row..<min(rows, row + rowsEach),
+            columns: column..<min(columns, column + columnsEach))
+        }
+      }
+    }
+
+    /// How many products a block has, at most, if not of the fewest rows.
+    private static let productsCount = 1 << 18
+
+    var count: Int { rows.count * columns.count }
+  }
+
+  /// - Parameter finish: turns the 36 products of a block into weights, of some of its rows.
   private static func weightGradient(
     _ x: Tensor, _ gradient: Tensor,
-    finish: (
-      _ products: UnsafePointer<Float>, _ some: Range<Int>, _ rows: Range<Int>,
-      _ columns: Range<Int>
-    ) -> Void
+    finish: (_ products: UnsafePointer<Float>, _ some: Range<Int>, _ block: GradientBlock) -> Void
   ) {
     let tiling = Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
     let (inputs, outputs, count) = (x.shape[3], gradient.shape[3], tiling.count)
@@ -590,78 +618,86 @@ package enum Winograd {
         streamed: Tensor.isStreamed(count: elements * count * outputs))
     }
 
-    // Blocks of as many columns as rows: each operand is packed again for every block of the other.
-    let side = MatrixProduct.rowBlock
-    let columnBlocks = (outputs + side - 1) / side
-    let all = (inputs + side - 1) / side * columnBlocks
-    func rows(_ block: Int) -> Range<Int> {
-      let first = block / columnBlocks * side
-      return first..<min(inputs, first + side)
+    let blocks = GradientBlock.all(rows: inputs, columns: outputs, tiles: count)
+    func pack(_ element: Int, _ columns: Range<Int>) -> PackedOperand {
+      PackedOperand(
+        RightOperand(
+          base: UnsafePointer(right.pointer)
+            + (element * spread(count * outputs) + columns.lowerBound),
+          layout: .rows, stride: outputs), inner: count, columns: columns.count, for: .columns)
     }
-    func columns(_ block: Int) -> Range<Int> {
-      let first = block % columnBlocks * side
-      return first..<min(outputs, first + side)
+    func multiply(
+      _ block: GradientBlock, _ element: Int, _ packed: PackedOperand,
+      into products: UnsafeMutablePointer<Float>
+    ) {
+      packed.multiply(
+        LeftOperand(
+          base: UnsafePointer(left.pointer)
+            + (element * spread(count * inputs) + block.rows.lowerBound),
+          layout: .columns, offsets: .strided(inputs)),
+        rows: block.rows.count,
+        into: ProductTarget(
+          base: products + element * spread(block.count), offsets: .strided(block.columns.count)))
     }
-    func multiply(_ block: Int, elements: Range<Int>, into products: UnsafeMutablePointer<Float>) {
-      let (rows, columns) = (rows(block), columns(block))
-      for element in elements {
-        PackedOperand(
-          RightOperand(
-            base: UnsafePointer(right.pointer) + element * spread(count * outputs)
-              + columns.lowerBound,
-            layout: .rows, stride: outputs), inner: count, columns: columns.count, for: .columns
-        ).multiply(
-          LeftOperand(
-            base: UnsafePointer(left.pointer) + element * spread(count * inputs) + rows.lowerBound,
-            layout: .columns, offsets: .strided(inputs)),
-          rows: rows.count,
-          into: ProductTarget(
-            base: products + element * spread(rows.count * columns.count),
-            offsets: .strided(columns.count)))
+    let room = elements * spread(blocks[0].count)
+    if blocks.count >= 3 * Parallel.threads {
+      // What all blocks of the same columns are multiplied with is packed once.
+      let columns = blocks.prefix { $0.rows == blocks[0].rows }.map(\.columns)
+      let packed = [PackedOperand](unsafeUninitializedCapacity: columns.count * elements) {
+        packed, made in
+        made = columns.count * elements
+        Parallel.forEach(made) { number in
+          (packed.baseAddress! + number).initialize(
+            to: pack(number % elements, columns[number / elements]))
+        }
       }
-    }
-    let room = elements * spread(side * side)
-    if all >= 8 {
-      Parallel.forEach(all) { block in
+      Parallel.forEach(blocks.count) { number in
+        let block = blocks[number]
         let products = StoragePool.shared.storage(count: room)
-        multiply(block, elements: 0..<elements, into: products.pointer)
-        finish(products.pointer, rows(block), rows(block), columns(block))
+        for element in 0..<elements {
+          multiply(
+            block, element, packed[number % columns.count * elements + element],
+            into: products.pointer)
+        }
+        finish(products.pointer, block.rows, block)
       }
     } else {
       // Few channels make few blocks, too few for the threads: their elements are shared out too.
-      let products = StoragePool.shared.storage(count: all * room)
+      let products = StoragePool.shared.storage(count: blocks.count * room)
       let groups = 6
-      Parallel.forEach(all * groups) { task in
-        let (block, group) = (task / groups, task % groups)
-        multiply(
-          block, elements: (group * elements / groups)..<((group + 1) * elements / groups),
-          into: products.pointer + block * room)
+      Parallel.forEach(blocks.count * groups) { task in
+        let (number, group) = (task / groups, task % groups)
+        for element in (group * elements / groups)..<((group + 1) * elements / groups) {
+          multiply(
+            blocks[number], element, pack(element, blocks[number].columns),
+            into: products.pointer + number * room)
+        }
       }
-      Parallel.forEach(all * groups) { task in
-        let (block, group) = (task / groups, task % groups)
-        let (rows, count) = (rows(block), rows(block).count)
-        let first = rows.lowerBound
+      Parallel.forEach(blocks.count * groups) { task in
+        let (number, group) = (task / groups, task % groups)
+        let rows = blocks[number].rows
         finish(
-          products.pointer + block * room,
-          (first + group * count / groups)..<(first + (group + 1) * count / groups), rows,
-          columns(block))
+          products.pointer + number * room,
+          (rows.lowerBound + group * rows.count / groups)..<(rows.lowerBound + (group + 1)
+            * rows.count / groups),
+          blocks[number])
       }
     }
   }
 
-  /// Gᵀ u G of some of the rows of a block of rows and columns.
+  /// Gᵀ u G of some of the rows of a block.
   /// - Parameter target: where the first of these rows goes, of the first tap.
   @inline(never)
   private static func transformWeightGradient(
-    _ products: UnsafePointer<Float>, _ some: Range<Int>, rows: Range<Int>, columns: Range<Int>,
+    _ products: UnsafePointer<Float>, _ some: Range<Int>, of block: GradientBlock,
     into target: UnsafeMutablePointer<Float>, tapStride: Int, rowStride: Int
   ) {
-    let stride = spread(rows.count * columns.count)
+    let (columns, stride) = (block.columns.count, spread(block.count))
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18) { buffer in
       let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       for row in some {
-        for column in Swift.stride(from: 0, to: columns.count, by: 16) {
-          let source = products + ((row - rows.lowerBound) * columns.count + column)
+        for column in Swift.stride(from: 0, to: columns, by: 16) {
+          let source = products + ((row - block.rows.lowerBound) * columns + column)
           for element in 0..<6 {
             let w = weightsAdjoint(six(source + element &* stride, 6 &* stride))
             store(w.0, scratch + element &* 16)
