@@ -227,13 +227,16 @@ enum MatrixProduct {
       for (index, block) in plan.blocks.enumerated() {
         pack(
           right, plan.pieces(of: block), columns: columns, for: left.layout, into: packed.pointer)
-        // What is packed next comes from memory while the products keep the processor busy.
-        var next =
-          isLarge && index + 1 < plan.blocks.count
-          ? memory(
-            right, plan.pieces(of: plan.blocks[index + 1]), columns: columns,
-            calls: asks(rows: min(rowBlock, rows.count), columns: columns.count, left.layout))
-          : MemoryAhead()
+        // What is packed next comes from memory while the products keep the processor busy; of several pieces, which are short, the
+        // first alone.
+        var next = LinesAhead.none
+        if isLarge, index + 1 < plan.blocks.count,
+          let piece = plan.pieces(of: plan.blocks[index + 1]).first
+        {
+          next = lines(right, piece, columns: columns)
+          next.spread(
+            over: asks(rows: min(rowBlock, rows.count), columns: columns.count, left.layout))
+        }
         multiply(
           left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: rows,
           packed: packed.pointer, columns: columns,
@@ -425,21 +428,20 @@ enum MatrixProduct {
     }
   }
 
-  /// What `pack` reads with these arguments.
-  private static func memory(
-    _ right: RightOperand, _ block: ArraySlice<Piece>, columns: Range<Int>, calls: Int
-  ) -> MemoryAhead {
-    MemoryAhead(
-      block.map { piece in
-        let source = right.base + piece.right
-        return right.layout == .rows
-          ? MemoryAhead.Rectangle(
-            base: source + columns.lowerBound, stride: right.stride, rows: piece.length,
-            columns: columns.count)
-          : MemoryAhead.Rectangle(
-            base: source + columns.lowerBound * right.stride, stride: right.stride,
-            rows: columns.count, columns: piece.length)
-      }, calls: calls)
+  /// What `pack` reads with these arguments, of one piece.
+  private static func lines(_ right: RightOperand, _ piece: Piece, columns: Range<Int>)
+    -> LinesAhead
+  {
+    let source = right.base + piece.right
+    switch right.layout {
+    case .rows:
+      return LinesAhead(
+        source + columns.lowerBound, rows: piece.length, stride: right.stride, run: columns.count)
+    case .columns:
+      return LinesAhead(
+        source + columns.lowerBound * right.stride, rows: columns.count, stride: right.stride,
+        run: piece.length)
+    }
   }
 
   @inline(__always)
@@ -542,17 +544,17 @@ enum MatrixProduct {
     _ left: LeftOperand, _ pieces: ArraySlice<Piece>, firstInner: Int, inner: Int,
     rows: Range<Int>, packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget
   ) {
-    var nothing = MemoryAhead()
+    var nothing = LinesAhead.none
     multiply(
       left, pieces, firstInner: firstInner, inner: inner, rows: rows, packed: packed,
       columns: columns, into: target, meanwhile: &nothing)
   }
 
-  /// - Parameter memory: asked for between the products.
+  /// - Parameter lines: asked for between the products.
   static func multiply(
     _ left: LeftOperand, _ pieces: ArraySlice<Piece>, firstInner: Int, inner: Int,
     rows: Range<Int>, packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget,
-    meanwhile memory: inout MemoryAhead
+    meanwhile lines: inout LinesAhead
   ) {
     guard !columns.isEmpty else { return }
     let buffer: Storage? =
@@ -571,8 +573,8 @@ enum MatrixProduct {
           let width = stripWidth(remaining: columns.upperBound - column, by: left.layout)
           var first = row
           while first < last {
-            let step = memory.isDone ? last - first : rowsBetween(left.layout)
-            memory.ask()
+            let step = lines.isDone ? last - first : rowsBetween(left.layout)
+            lines.ask()
             let panel = Panel(
               pieces: pieces, inner: inner, strip: strip,
               valid: min(width, columns.upperBound - column), rows: first..<min(last, first + step),

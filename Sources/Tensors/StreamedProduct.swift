@@ -16,7 +16,7 @@ enum StreamedProduct {
   private static let rowsPerBlock = 256
   /// How much of the inner dimension is packed at once of a right operand of columns, sixteen of them: here a run lies along
   /// the inner dimension.
-  private static let longestColumn = 640
+  private static let longestColumn = 1280
   private static let tasks = 16
 
   /// Only with registers of 256 bits: with the wider strips of AVX-512, packing strip by strip reads runs of three lines, and
@@ -111,7 +111,7 @@ enum StreamedProduct {
     let whole = Panel.rowsInSixes(rows)
     let tiles = whole / 6 + (rows - whole + 3) / 4
     let steps = (columns.count / 16) * tiles * ((block.length + chunk - 1) / chunk)
-    let lines = (ahead.count + steps - 1) / max(1, steps)
+    ahead.spread(over: steps)
     withUnsafePointer(to: block) { block in
       var strip = packed
       for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
@@ -120,11 +120,11 @@ enum StreamedProduct {
           strip: strip, valid: 16, rows: 0..<rows, column: column, target: target)
         var row = 0
         while row < whole {
-          tileOf6(panel, left, row, lines, &ahead)
+          tileOf6(panel, left, row, &ahead)
           row &+= 6
         }
         while row < rows {
-          tileOf4(panel, left, row, lines, &ahead)
+          tileOf4(panel, left, row, &ahead)
           row &+= 4
         }
         strip += block.pointee.length &* 16
@@ -137,7 +137,7 @@ enum StreamedProduct {
 
   @inline(never)
   private static func tileOf6(
-    _ panel: Panel, _ left: LeftOperand, _ row: Int, _ lines: Int, _ ahead: inout LinesAhead
+    _ panel: Panel, _ left: LeftOperand, _ row: Int, _ ahead: inout LinesAhead
   ) {
     let piece = panel.pieces[0]
     @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
@@ -148,7 +148,7 @@ enum StreamedProduct {
     var b = panel.strip
     var k = 0
     while k < piece.length {
-      ahead.ask(lines)
+      ahead.ask()
       let end = min(piece.length, k &+ chunk)
       while k < end {
         r0.add(a0[k], b)
@@ -166,7 +166,7 @@ enum StreamedProduct {
 
   @inline(never)
   private static func tileOf4(
-    _ panel: Panel, _ left: LeftOperand, _ row: Int, _ lines: Int, _ ahead: inout LinesAhead
+    _ panel: Panel, _ left: LeftOperand, _ row: Int, _ ahead: inout LinesAhead
   ) {
     let piece = panel.pieces[0]
     @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
@@ -177,7 +177,7 @@ enum StreamedProduct {
     var b = panel.strip
     var k = 0
     while k < piece.length {
-      ahead.ask(lines)
+      ahead.ask()
       let end = min(piece.length, k &+ chunk)
       while k < end {
         r0.add(a0[k], b)
@@ -192,45 +192,6 @@ enum StreamedProduct {
     panel.finish(r1, row &+ 1)
     panel.finish(r2, row &+ 2)
     panel.finish(r3, row &+ 3)
-  }
-}
-
-/// Lines of memory that are packed next: rows of some floats each.
-struct LinesAhead {
-  private let base: UnsafePointer<Float>
-  private let rows: Int
-  private let stride: Int
-  private let run: Int
-  private var row = 0
-  private var column = 0
-
-  init(_ base: UnsafePointer<Float>, rows: Int, stride: Int, run: Int) {
-    self.base = base
-    self.rows = rows
-    self.stride = stride
-    self.run = run
-  }
-
-  static var none: LinesAhead {
-    LinesAhead(UnsafePointer(bitPattern: 64)!, rows: 0, stride: 0, run: 0)
-  }
-
-  /// How many lines there are in all.
-  var count: Int { rows * ((run + 15) / 16) }
-
-  /// Asks for the next `lines` lines.
-  @inline(__always)
-  mutating func ask(_ lines: Int) {
-    var left = lines
-    while left > 0, row < rows {
-      processor_prefetch_far(base + (row &* stride &+ column))
-      column &+= 16
-      if column >= run {
-        column = 0
-        row &+= 1
-      }
-      left &-= 1
-    }
   }
 }
 
