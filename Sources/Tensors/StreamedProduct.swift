@@ -18,6 +18,10 @@ enum StreamedProduct {
   /// the inner dimension.
   private static let longestColumn = 1280
   private static let tasks = 16
+  /// Of so few rows the products take less time than the right operand's way from memory. Then a thread takes more groups at once,
+  /// so that this goes more in order.
+  private static let fewRows = 24
+  private static let mostGroups = 10
 
   /// Only with registers of 256 bits: with the wider strips of AVX-512, packing strip by strip reads runs of three lines, and
   /// `FewRows` needs no packing.
@@ -28,7 +32,7 @@ enum StreamedProduct {
       && left.layout == .rows && inner * columns > MatrixProduct.cachedCount
   }
 
-  /// `target = left * right (+ target) (+ bias)`, cut into tasks by the shape alone.
+  /// `target = left * right (+ target) (+ bias)`.
   static func run(
     rows: Int, columns: Int, pieces: [Piece], left: LeftOperand, right: RightOperand,
     into target: ProductTarget
@@ -40,7 +44,11 @@ enum StreamedProduct {
       }
     let blocks = cut(pieces, longest: longest, rightStride: innerStride)
     let groups = (columns + width - 1) / width
-    Parallel.forEachRange(of: groups, grain: (groups + tasks - 1) / tasks) { range in
+    var grain = (groups + tasks - 1) / tasks
+    if rows <= fewRows, right.layout == .rows {
+      grain = max(grain, min(mostGroups, (groups + Parallel.threads - 1) / Parallel.threads))
+    }
+    Parallel.forEachRange(of: groups, grain: grain) { range in
       let packed = StoragePool.shared.storage(count: longest * width)
       func columnRange(_ group: Int) -> Range<Int> {
         (group * width)..<min(columns, (group + 1) * width)
