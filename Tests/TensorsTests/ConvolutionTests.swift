@@ -163,6 +163,25 @@ private struct Case: CustomTestStringConvertible {
     #expect(relativeError(inParts, expected.weights) <= 1e-5)
   }
 
+  /// Blocks of some whole rows, and square ones where there are so many tiles, and so many of either that threads share them.
+  @Test(arguments: [(16, 336, 320), (64, 208, 240), (21, 64, 1296)])
+  func gradientsOfManyChannelsAgreeWithTheDirectForm(side: Int, inputs: Int, outputs: Int) {
+    let test = Case(
+      height: side, width: side, inputs: inputs, outputs: outputs,
+      geometry: ConvolutionGeometry(kernel: 3))
+    let (x, gradient) = (test.x, test.gradient)
+    poisonPool()
+    let found = convolutionWeightGradient(x, gradient, test.geometry)
+    let inParts = joined(found.shape) {
+      convolutionWeightGradient(x, gradient, test.geometry, inParts: $0)
+    }
+    let expected = Winograd.$isUsed.withValue(false) {
+      convolutionWeightGradient(x, gradient, test.geometry)
+    }
+    #expect(relativeError(found, expected) <= 1e-5)
+    #expect(inParts.array.map(\.bitPattern) == found.array.map(\.bitPattern))
+  }
+
   /// The order in which sums are added up is the same, too, where products are not of few rows.
   @Test(arguments: Case.chosen + Case.drawn)
   private func theWeightGradientInPartsIsTheWholeOne(_ test: Case) {
