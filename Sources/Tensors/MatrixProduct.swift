@@ -126,7 +126,7 @@ enum MatrixProduct {
     processor_target_has_avx512() != 0 ? 8 : left == .rows ? 4 : 6
   }
   /// How often ``multiply`` asks for memory, with at least a column.
-  static func asks(rows: Int, columns: Int, _ left: LeftOperand.Layout) -> Int {
+  private static func asks(rows: Int, columns: Int, _ left: LeftOperand.Layout) -> Int {
     let (width, each) = (stripWidth(remaining: columns, by: left), rowsBetween(left))
     return (columns + width - 1) / width * ((rows + each - 1) / each)
   }
