@@ -158,10 +158,14 @@ enum MatrixProduct {
         rows: rows, columns: columns, pieces: pieces, plan: plan, left: left, right: right,
         into: target)
     }
-    if StreamedProduct.suits(
+    if RankUpdates.suits(rows: rows, columns: columns, pieces: pieces, left: left, right: right) {
+      return RankUpdates.run(
+        rows: rows, columns: columns, plan: plan, left: left, right: right, into: target)
+    }
+    if TurnedProduct.suits(
       rows: rows, columns: columns, inner: plan.inner, left: left, right: right)
     {
-      return StreamedProduct.run(
+      return TurnedProduct.run(
         rows: rows, columns: columns, pieces: pieces, left: left, right: right, into: target)
     }
     let cut = ProductTasks(rows: rows, columns: columns, inner: plan.inner, left.layout)

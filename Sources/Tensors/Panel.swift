@@ -318,7 +318,7 @@ struct Panel {
   }
 
   @_transparent
-  func finish4<R: TileRow>(_ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R) {
+  private func finish4<R: TileRow>(_ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R) {
     if isWhole(row, 4, R.width) {
       put(r0, row)
       put(r1, row &+ 1)
@@ -333,7 +333,7 @@ struct Panel {
   }
 
   @_transparent
-  func finish6<R: TileRow>(
+  private func finish6<R: TileRow>(
     _ row: Int, _ r0: R, _ r1: R, _ r2: R, _ r3: R, _ r4: R, _ r5: R
   ) {
     if isWhole(row, 6, R.width) {

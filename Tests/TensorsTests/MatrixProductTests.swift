@@ -13,7 +13,7 @@ import Testing
     (1, 112, 96), (2, 320, 1280), (4, 50, 64), (7, 1280, 320), (13, 94, 160), (16, 208, 2048),
     // Few rows and a right operand that is larger than the caches.
     (1, 1040, 1024), (9, 2000, 530), (16, 1280, 832), (77, 1104, 1000), (95, 1088, 1303),
-    (150, 1040, 1030),
+    (30, 1040, 260), (60, 1056, 516), (150, 1040, 1030), (250, 512, 330),
   ]
 
   /// Against OpenBLAS's `sgemm`.
@@ -46,7 +46,7 @@ import Testing
     expectSameBytesOnAnyThreads { [matrixProduct(a, b)] }
   }
 
-  @Test(arguments: [(11, 640, 320), (20, 1280, 900)], [false, true])
+  @Test(arguments: [(11, 640, 320), (20, 1280, 900), (70, 1104, 132)], [false, true])
   func fewRowsDoNotDependOnTheNumberOfThreads(_ size: (Int, Int, Int), transposingRight: Bool) {
     let (rows, columns, inner) = size
     let a = random([rows, inner], 1)
