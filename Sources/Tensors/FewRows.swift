@@ -42,7 +42,7 @@ enum FewRows {
         let last = min(columns, range.upperBound * MatrixProduct.stripWidth)
         for block in plan.blocks {
           multiply(
-            left, right, plan.pieces(of: block), rows: rows, columns: first..<last,
+            left, right, block.pieces, rows: rows, columns: first..<last,
             into: target.part(block, of: plan))
         }
       }
@@ -61,23 +61,21 @@ enum FewRows {
   // MARK: - Right operands of rows
 
   private static func multiply(
-    _ left: LeftOperand, _ right: RightOperand, _ pieces: ArraySlice<Piece>, rows: Int,
+    _ left: LeftOperand, _ right: RightOperand, _ pieces: UnsafeBufferPointer<Piece>, rows: Int,
     columns: Range<Int>, into target: ProductTarget
   ) {
-    pieces.withUnsafeBufferPointer { pieces in
-      var column = columns.lowerBound
-      while column < columns.upperBound {
-        let width = MatrixProduct.stripWidth(remaining: columns.upperBound - column)
-        let panel = Panel(
-          pieces: pieces, inner: 0, strip: right.base + column, valid: width, rows: 0..<rows,
-          column: column, target: target)
-        switch width {
-        case 48: tiles(Row48.self, panel, left, right.stride)
-        case 32: tiles(Row32.self, panel, left, right.stride)
-        default: tiles(Row16.self, panel, left, right.stride)
-        }
-        column += width
+    var column = columns.lowerBound
+    while column < columns.upperBound {
+      let width = MatrixProduct.stripWidth(remaining: columns.upperBound - column)
+      let panel = Panel(
+        pieces: pieces, inner: 0, strip: right.base + column, valid: width, rows: 0..<rows,
+        column: column, target: target)
+      switch width {
+      case 48: tiles(Row48.self, panel, left, right.stride)
+      case 32: tiles(Row32.self, panel, left, right.stride)
+      default: tiles(Row16.self, panel, left, right.stride)
       }
+      column += width
     }
   }
 
@@ -186,7 +184,7 @@ enum FewRows {
     Parallel.forEach(plan.blocks.count) { index in
       let block = plan.blocks[index]
       var place = packed.pointer + block.start * 16
-      for piece in plan.pieces(of: block) {
+      for piece in block.pieces {
         packTall(left, piece, rows: rows, into: place)
         place += piece.length * 16
       }
@@ -199,12 +197,12 @@ enum FewRows {
       sums.pointer.update(repeating: 0, count: tallColumns * 16)
       for (index, block) in plan.blocks.enumerated() {
         var a = UnsafePointer(packed.pointer) + block.start * 16
-        let pieces = plan.pieces(of: block)
+        let pieces = block.pieces
         for (number, piece) in pieces.enumerated() {
           let next =
             number + 1 < pieces.count
-            ? pieces[pieces.startIndex + number + 1]
-            : index + 1 < plan.blocks.count ? plan.pieces(of: plan.blocks[index + 1]).first : nil
+            ? pieces[number + 1]
+            : index + 1 < plan.blocks.count ? plan.blocks[index + 1].pieces.first : nil
           let ahead = (next?.right ?? piece.right) - piece.right
           for column in stride(from: first, to: last, by: 16) {
             tileOf16(

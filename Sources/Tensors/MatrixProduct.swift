@@ -14,6 +14,12 @@ struct Piece {
   /// Where the run's first element stands in the right operand.
   var right: Int
   var length: Int
+
+  /// Calls `body` with this piece alone.
+  @inline(__always)
+  func asBuffer<R>(_ body: (UnsafeBufferPointer<Piece>) -> R) -> R {
+    withUnsafePointer(to: self) { body(UnsafeBufferPointer(start: $0, count: 1)) }
+  }
 }
 
 /// Offsets of rows in floats: evenly spaced, or one from a list for each row.
@@ -151,7 +157,19 @@ enum MatrixProduct {
     into target: ProductTarget
   ) {
     guard rows > 0, columns > 0 else { return }
-    let plan = InnerPlan(pieces, rightStride: right.layout == .rows ? right.stride : 1)
+    pieces.withUnsafeBufferPointer {
+      InnerPlan.with($0, rightStride: right.layout == .rows ? right.stride : 1) { plan in
+        run(
+          rows: rows, columns: columns, pieces: pieces, plan: plan, left: left, right: right,
+          into: target)
+      }
+    }
+  }
+
+  private static func run(
+    rows: Int, columns: Int, pieces: [Piece], plan: InnerPlan, left: LeftOperand,
+    right: RightOperand, into target: ProductTarget
+  ) {
     guard plan.inner > 0 else { return fillEmpty(rows: rows, columns: columns, target) }
     if FewRows.suits(rows: rows, columns: columns, pieces: pieces, left: left, right: right) {
       return FewRows.run(
@@ -230,19 +248,19 @@ enum MatrixProduct {
       let targets = BlockTargets(target, plan, cut, columns, rows: rows.count)
       for (index, block) in plan.blocks.enumerated() {
         pack(
-          right, plan.pieces(of: block), columns: columns, for: left.layout, into: packed.pointer)
+          right, block.pieces, columns: columns, for: left.layout, into: packed.pointer)
         // What is packed next comes from memory while the products keep the processor busy; of several pieces, which are short, the
         // first alone.
         var next = LinesAhead.none
         if isLarge, index + 1 < plan.blocks.count,
-          let piece = plan.pieces(of: plan.blocks[index + 1]).first
+          let piece = plan.blocks[index + 1].pieces.first
         {
           next = lines(right, piece, columns: columns)
           next.spread(
             over: asks(rows: min(rowBlock, rows.count), columns: columns.count, left.layout))
         }
         multiply(
-          left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: rows,
+          left, block.pieces, firstInner: block.start, inner: block.length, rows: rows,
           packed: packed.pointer, columns: columns,
           into: targets(index, firstRow: rows.lowerBound), meanwhile: &next)
       }
@@ -262,14 +280,14 @@ enum MatrixProduct {
       let packed = StoragePool.shared.storage(count: plan.inner * width)
       for block in plan.blocks {
         pack(
-          right, plan.pieces(of: block), columns: columns, for: left.layout,
+          right, block.pieces, columns: columns, for: left.layout,
           into: packed.pointer + block.start * width)
       }
       let targets = BlockTargets(target, plan, cut, columns, rows: rowBlock)
       for first in stride(from: rows.lowerBound, to: rows.upperBound, by: rowBlock) {
         for (index, block) in plan.blocks.enumerated() {
           multiply(
-            left, plan.pieces(of: block), firstInner: block.start, inner: block.length,
+            left, block.pieces, firstInner: block.start, inner: block.length,
             rows: first..<min(rows.upperBound, first + rowBlock),
             packed: packed.pointer + block.start * width, columns: columns,
             into: targets(index, firstRow: first))
@@ -289,7 +307,7 @@ enum MatrixProduct {
       let (chunk, block) = (task / plan.blocks.count, plan.blocks[task % plan.blocks.count])
       let columns = cut.columnTasks[chunk]
       pack(
-        right, plan.pieces(of: block), columns: columns, for: left.layout,
+        right, block.pieces, columns: columns, for: left.layout,
         into: packed.pointer + chunk * chunkSize + block.start * padded(columns.count))
     }
     Parallel.forEach(cut.rowChunks * cut.columnTasks.count) { task in
@@ -297,7 +315,7 @@ enum MatrixProduct {
       let columns = cut.columnTasks[chunk]
       for block in plan.blocks {
         multiply(
-          left, plan.pieces(of: block), firstInner: block.start, inner: block.length,
+          left, block.pieces, firstInner: block.start, inner: block.length,
           rows: cut.rows(rowChunk),
           packed: packed.pointer + chunk * chunkSize + block.start * padded(columns.count),
           columns: columns, into: target.part(block, of: plan))
@@ -316,9 +334,21 @@ enum MatrixProduct {
   ) {
     precondition(left.layout == .columns && inner > 0)
     guard rows > 0, columns > 0 else { return }
-    let plan = InnerPlan(
-      [Piece(left: 0, right: 0, length: inner)],
-      rightStride: right.layout == .rows ? right.stride : 1)
+    InnerPlan.with(
+      Piece(left: 0, right: 0, length: inner),
+      rightStride: right.layout == .rows ? right.stride : 1
+    ) { plan in
+      runInParts(
+        rows: rows, columns: columns, plan: plan, left: left, right: right, offset: offset,
+        taker.take)
+    }
+  }
+
+  private static func runInParts(
+    rows: Int, columns: Int, plan: InnerPlan, left: LeftOperand, right: RightOperand, offset: Int,
+    _ take: (TensorPart) -> Void
+  ) {
+    let inner = plan.inner
     let cut = ColumnTasks(
       columns: columns, wanted: 1,
       mostStrips: max(mostStrips(.columns), packedCount / inner / stripWidth))
@@ -345,7 +375,7 @@ enum MatrixProduct {
         packed.own?.strips ?? StoragePool.shared.storage(count: plan.inner * padded(cut.most))
       for block in plan.blocks {
         pack(
-          right, plan.pieces(of: block), columns: cut[chunk], for: left.layout,
+          right, block.pieces, columns: cut[chunk], for: left.layout,
           into: storage.pointer + block.start * padded(cut[chunk].count))
       }
       packed.own = (chunk, storage)
@@ -368,11 +398,11 @@ enum MatrixProduct {
         rows: some.count, columns: here.count)
       for block in plan.blocks {
         multiply(
-          left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: some,
+          left, block.pieces, firstInner: block.start, inner: block.length, rows: some,
           packed: strips + block.start * width, columns: here, into: target.part(block, of: plan))
       }
       withExtendedLifetime(values) {
-        taker.take(TensorPart(place: part, values: values.pointer, valueStride: width))
+        take(TensorPart(place: part, values: values.pointer, valueStride: width))
       }
     }
   }
@@ -408,7 +438,7 @@ enum MatrixProduct {
   /// Packs the columns of one block into strips, each `[inner][width]`, with zeros beyond the last column.
   /// - Parameter left: the layout of what is multiplied with them.
   static func pack(
-    _ right: RightOperand, _ block: ArraySlice<Piece>, columns: Range<Int>,
+    _ right: RightOperand, _ block: UnsafeBufferPointer<Piece>, columns: Range<Int>,
     for left: LeftOperand.Layout, into packed: UnsafeMutablePointer<Float>
   ) {
     var target = packed
@@ -545,7 +575,7 @@ enum MatrixProduct {
   ///   - firstInner: where the pieces begin in the inner dimension; used by a left operand of columns.
   ///   - inner: the length of the pieces together.
   static func multiply(
-    _ left: LeftOperand, _ pieces: ArraySlice<Piece>, firstInner: Int, inner: Int,
+    _ left: LeftOperand, _ pieces: UnsafeBufferPointer<Piece>, firstInner: Int, inner: Int,
     rows: Range<Int>, packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget
   ) {
     var nothing = LinesAhead.none
@@ -554,9 +584,21 @@ enum MatrixProduct {
       columns: columns, into: target, meanwhile: &nothing)
   }
 
+  /// The same of one piece, from the beginning of the inner dimension.
+  static func multiply(
+    _ left: LeftOperand, _ piece: Piece, rows: Int, packed: UnsafePointer<Float>, columns: Int,
+    into target: ProductTarget
+  ) {
+    piece.asBuffer {
+      multiply(
+        left, $0, firstInner: 0, inner: piece.length, rows: 0..<rows, packed: packed,
+        columns: 0..<columns, into: target)
+    }
+  }
+
   /// - Parameter lines: asked for between the products.
   static func multiply(
-    _ left: LeftOperand, _ pieces: ArraySlice<Piece>, firstInner: Int, inner: Int,
+    _ left: LeftOperand, _ pieces: UnsafeBufferPointer<Piece>, firstInner: Int, inner: Int,
     rows: Range<Int>, packed: UnsafePointer<Float>, columns: Range<Int>, into target: ProductTarget,
     meanwhile lines: inout LinesAhead
   ) {
@@ -566,36 +608,34 @@ enum MatrixProduct {
       ? StoragePool.shared.storage(count: inner * (rowBlock + tileRows)) : nil
     var left = left
     if buffer == nil, left.layout == .fewColumns { left.base += firstInner * left.offsets.stride }
-    pieces.withUnsafeBufferPointer { pieces in
-      var row = rows.lowerBound
-      while row < rows.upperBound {
-        let last = min(rows.upperBound, row + rowBlock)
-        if let buffer { packLeft(left, firstInner, inner, row..<last, into: buffer.pointer) }
-        var strip = packed
-        var column = columns.lowerBound
-        while column < columns.upperBound {
-          let width = stripWidth(remaining: columns.upperBound - column, by: left.layout)
-          var first = row
-          while first < last {
-            let step = lines.isDone ? last - first : rowsBetween(left.layout)
-            lines.ask()
-            let panel = Panel(
-              pieces: pieces, inner: inner, strip: strip,
-              valid: min(width, columns.upperBound - column), rows: first..<min(last, first + step),
-              column: column,
-              target: target)
-            if let buffer {
-              panel.run(width: width, packed: buffer.pointer + (first - row) * inner)
-            } else {
-              panel.run(width: width, left: left)
-            }
-            first += step
+    var row = rows.lowerBound
+    while row < rows.upperBound {
+      let last = min(rows.upperBound, row + rowBlock)
+      if let buffer { packLeft(left, firstInner, inner, row..<last, into: buffer.pointer) }
+      var strip = packed
+      var column = columns.lowerBound
+      while column < columns.upperBound {
+        let width = stripWidth(remaining: columns.upperBound - column, by: left.layout)
+        var first = row
+        while first < last {
+          let step = lines.isDone ? last - first : rowsBetween(left.layout)
+          lines.ask()
+          let panel = Panel(
+            pieces: pieces, inner: inner, strip: strip,
+            valid: min(width, columns.upperBound - column), rows: first..<min(last, first + step),
+            column: column,
+            target: target)
+          if let buffer {
+            panel.run(width: width, packed: buffer.pointer + (first - row) * inner)
+          } else {
+            panel.run(width: width, left: left)
           }
-          strip += inner &* width
-          column += width
+          first += step
         }
-        row = last
+        strip += inner &* width
+        column += width
       }
+      row = last
     }
   }
 
@@ -732,7 +772,7 @@ public func transposedMatrixProduct(_ left: Tensor, _ right: Tensor, inParts tak
 
 /// A right operand packed whole, for products that use it many times. Everything here runs on the calling thread.
 struct PackedOperand {
-  private let plan: InnerPlan
+  private let inner: Int
   private let columns: Int
   private let left: LeftOperand.Layout
   private let storage: Storage
@@ -741,34 +781,38 @@ struct PackedOperand {
   ///   - right: `[inner, columns]`.
   ///   - left: the layout of what is multiplied with it.
   init(_ right: RightOperand, inner: Int, columns: Int, for left: LeftOperand.Layout = .rows) {
+    self.inner = inner
     self.columns = columns
     self.left = left
-    self.plan = InnerPlan(
-      [Piece(left: 0, right: 0, length: inner)],
-      rightStride: right.layout == .rows ? right.stride : 1)
-    self.storage = StoragePool.shared.storage(count: inner * MatrixProduct.padded(columns))
-    for block in plan.blocks {
-      MatrixProduct.pack(
-        right, plan.pieces(of: block), columns: 0..<columns, for: left,
-        into: storage.pointer + block.start * MatrixProduct.padded(columns))
+    let packed = StoragePool.shared.storage(count: inner * MatrixProduct.padded(columns))
+    storage = packed
+    let piece = Piece(left: 0, right: 0, length: inner)
+    InnerPlan.with(piece, rightStride: right.layout == .rows ? right.stride : 1) { plan in
+      for block in plan.blocks {
+        MatrixProduct.pack(
+          right, block.pieces, columns: 0..<columns, for: left,
+          into: packed.pointer + block.start * MatrixProduct.padded(columns))
+      }
     }
   }
 
   /// `target = left * self (+ target)` for the given number of rows.
   func multiply(_ left: LeftOperand, rows: Int, into target: ProductTarget) {
     precondition(left.layout == self.left)
-    for block in plan.blocks {
-      MatrixProduct.multiply(
-        left, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: 0..<rows,
-        packed: storage.pointer + block.start * MatrixProduct.padded(columns),
-        columns: 0..<columns, into: target.part(block, of: plan))
+    InnerPlan.with(Piece(left: 0, right: 0, length: inner), rightStride: 0) { plan in
+      for block in plan.blocks {
+        MatrixProduct.multiply(
+          left, block.pieces, firstInner: block.start, inner: block.length, rows: 0..<rows,
+          packed: storage.pointer + block.start * MatrixProduct.padded(columns),
+          columns: 0..<columns, into: target.part(block, of: plan))
+      }
     }
   }
 
   /// Asks for one of `parts` parts of the packed elements.
   @inline(__always)
   func prefetch(part: Int, of parts: Int) {
-    let count = plan.inner &* MatrixProduct.padded(columns)
+    let count = inner &* MatrixProduct.padded(columns)
     let end = (part &+ 1) &* count / parts
     var place = part &* count / parts
     while place < end {

@@ -1,47 +1,62 @@
 // How a product is cut: its inner dimension into blocks that are packed at once, its rows and columns into tasks.
 
-/// The pieces of an inner dimension, in blocks of at most `MatrixProduct.innerBlock`; longer pieces are cut evenly.
+/// The pieces of an inner dimension, in blocks of at most `MatrixProduct.innerBlock`; longer pieces are cut evenly. It holds no
+/// references: threads that count these send the count to and fro.
 struct InnerPlan {
   struct Block {
     /// Where it begins in the inner dimension, and its length there.
     var start: Int
     var length: Int
-    fileprivate var range: Range<Int>
+    var pieces: UnsafeBufferPointer<Piece>
   }
-  private(set) var blocks: [Block] = []
-  private var all: [Piece] = []
-  private(set) var inner = 0
+  let blocks: UnsafeBufferPointer<Block>
+  let inner: Int
 
+  /// Calls `body` with the plan, which is valid until then.
   /// - Parameter rightStride: from an element of the inner dimension to the next in the right operand.
-  init(_ pieces: [Piece], rightStride: Int) {
+  static func with<R>(
+    _ pieces: UnsafeBufferPointer<Piece>, rightStride: Int, _ body: (InnerPlan) -> R
+  ) -> R {
     let limit = MatrixProduct.innerBlock
-    all.reserveCapacity(pieces.count)
-    var first = 0
-    var start = 0
-    for piece in pieces where piece.length > 0 {
-      let parts = (piece.length + limit - 1) / limit
-      let each = ((piece.length + parts - 1) / parts + 7) / 8 * 8
-      var offset = 0
-      while offset < piece.length {
-        let size = min(each, piece.length - offset)
-        if inner - start + size > limit {
-          blocks.append(Block(start: start, length: inner - start, range: first..<all.count))
-          first = all.count
-          start = inner
+    let most = pieces.reduce(0) { $0 + ($1.length + limit - 1) / limit }
+    return withUnsafeTemporaryAllocation(of: Piece.self, capacity: most) { parts in
+      withUnsafeTemporaryAllocation(of: Block.self, capacity: most) { blocks in
+        var (partCount, blockCount, first, start, inner) = (0, 0, 0, 0, 0)
+        func endBlock() {
+          let some = UnsafeBufferPointer(
+            start: parts.baseAddress! + first, count: partCount - first)
+          blocks.initializeElement(
+            at: blockCount, to: Block(start: start, length: inner - start, pieces: some))
+          (blockCount, first, start) = (blockCount + 1, partCount, inner)
         }
-        all.append(
-          Piece(
-            left: piece.left + offset, right: piece.right + offset * rightStride, length: size))
-        inner += size
-        offset += size
+        for piece in pieces where piece.length > 0 {
+          let count = (piece.length + limit - 1) / limit
+          let each = ((piece.length + count - 1) / count + 7) / 8 * 8
+          var offset = 0
+          while offset < piece.length {
+            let size = min(each, piece.length - offset)
+            if inner - start + size > limit { endBlock() }
+            let part = Piece(
+              left: piece.left + offset, right: piece.right + offset * rightStride, length: size)
+            parts.initializeElement(at: partCount, to: part)
+            partCount += 1
+            inner += size
+            offset += size
+          }
+        }
+        if inner > start { endBlock() }
+        return body(
+          InnerPlan(
+            blocks: UnsafeBufferPointer(start: blocks.baseAddress, count: blockCount), inner: inner)
+        )
       }
     }
-    if inner > start {
-      blocks.append(Block(start: start, length: inner - start, range: first..<all.count))
-    }
   }
 
-  func pieces(of block: Block) -> ArraySlice<Piece> { all[block.range] }
+  /// The same of one piece.
+  static func with<R>(_ piece: Piece, rightStride: Int, _ body: (InnerPlan) -> R) -> R {
+    piece.asBuffer { with($0, rightStride: rightStride, body) }
+  }
 }
 
 /// The columns of a product cut into tasks, the same strips in either half of the columns: two threads, of which each

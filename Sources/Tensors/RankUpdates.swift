@@ -44,8 +44,9 @@ enum RankUpdates {
     let packed = StoragePool.shared.storage(count: plan.inner * rows)
     let blocks = plan.blocks
     Parallel.forEachRange(of: blocks.count, grain: isShort ? blocks.count : 1) { range in
-      for block in blocks[range] {
-        pack(left, plan.pieces(of: block), rows: rows, into: packed.pointer + block.start * rows)
+      for index in range {
+        let block = blocks[index]
+        pack(left, block.pieces, rows: rows, into: packed.pointer + block.start * rows)
       }
     }
     let cut = ColumnTasks(
@@ -59,7 +60,7 @@ enum RankUpdates {
       sums.pointer.update(repeating: 0, count: rows * width)
       var factors = UnsafePointer(packed.pointer)
       for block in blocks {
-        for piece in plan.pieces(of: block) {
+        for piece in block.pieces {
           update(
             sums.pointer, width, rows: rows, factors,
             right.base + (piece.right + here.lowerBound), right.stride, count: piece.length)
@@ -80,7 +81,7 @@ enum RankUpdates {
 
   /// The left operand's elements as they are used: `[inner / rank][rows][rank]`.
   private static func pack(
-    _ left: LeftOperand, _ pieces: ArraySlice<Piece>, rows: Int,
+    _ left: LeftOperand, _ pieces: UnsafeBufferPointer<Piece>, rows: Int,
     into target: UnsafeMutablePointer<Float>
   ) {
     var place = UnsafeMutableRawPointer(target)

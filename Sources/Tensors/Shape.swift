@@ -8,16 +8,18 @@ public struct Shape: Hashable, Sendable {
   public let rank: Int
 
   /// - Precondition: at most four extents, none negative.
-  public init(_ extents: some Collection<Int>) {
+  public init(_ extents: [Int]) {
     precondition(extents.count <= Self.maximumRank, "a shape has at most four dimensions")
     var inline = SIMD4<Int>(repeating: 1)
-    for (index, extent) in extents.enumerated() {
-      precondition(extent >= 0, "an extent can't be negative")
-      inline[index] = extent
+    for index in extents.indices {
+      precondition(extents[index] >= 0, "an extent can't be negative")
+      inline[index] = extents[index]
     }
     self.extents = inline
     self.rank = extents.count
   }
+
+  public init(_ extents: some Collection<Int>) { self.init(Array(extents)) }
 
   /// The number of elements; 1 for a scalar.
   public var count: Int { extents[0] * extents[1] * extents[2] * extents[3] }

@@ -13,10 +13,12 @@ public final class Storage: @unchecked Sendable {
   let capacity: Int
   /// The thread that the block belongs to, where a task took it.
   private let lane: Int?
-  private let pool: StoragePool
+  /// Nil for the shared pool, which is never let go: tasks of all threads would count references to it, and send that count to
+  /// and fro.
+  private let pool: StoragePool?
 
   fileprivate init(
-    pointer: UnsafeMutablePointer<Float>, capacity: Int, lane: Int?, pool: StoragePool
+    pointer: UnsafeMutablePointer<Float>, capacity: Int, lane: Int?, pool: StoragePool?
   ) {
     self.pointer = pointer
     self.capacity = capacity
@@ -24,7 +26,13 @@ public final class Storage: @unchecked Sendable {
     self.pool = pool
   }
 
-  deinit { pool.take(back: pointer, capacity: capacity, lane: lane) }
+  deinit {
+    if let pool {
+      pool.take(back: pointer, capacity: capacity, lane: lane)
+    } else {
+      StoragePool.shared.take(back: pointer, capacity: capacity, lane: lane)
+    }
+  }
 }
 
 /// Waiting buffers by capacity in floats.
@@ -56,7 +64,11 @@ private struct Level {
 
 /// Keeps freed buffers for the next tensors: small ones for those of about their size, large ones in an arena.
 public final class StoragePool: Sendable {
-  public static let shared = StoragePool()
+  public static let shared = StoragePool(isShared: true)
+
+  private let isShared: Bool
+
+  init(isShared: Bool = false) { self.isShared = isShared }
 
   /// Figures of the pool, all in bytes.
   public struct Usage: Sendable {
@@ -150,7 +162,7 @@ public final class StoragePool: Sendable {
       lane.flatMap { take(capacity, ofLane: $0) } ?? take(capacity, countsHere: lane == nil)
     return Storage(
       pointer: UnsafeMutablePointer<Float>(bitPattern: address)!, capacity: capacity, lane: lane,
-      pool: self)
+      pool: isShared ? nil : self)
   }
 
   /// Counts a buffer for a task of a lane.

@@ -30,8 +30,19 @@ enum TurnedProduct {
     rows: Int, columns: Int, pieces: [Piece], left: LeftOperand, right: RightOperand,
     into target: ProductTarget
   ) {
-    let plan = InnerPlan(
-      pieces.map { Piece(left: $0.right, right: $0.left, length: $0.length) }, rightStride: 1)
+    let turned = pieces.map { Piece(left: $0.right, right: $0.left, length: $0.length) }
+    turned.withUnsafeBufferPointer {
+      InnerPlan.with($0, rightStride: 1) { plan in
+        run(rows: rows, columns: columns, plan: plan, left: left, right: right, into: target)
+      }
+    }
+  }
+
+  /// - Parameter plan: of the transposed product.
+  private static func run(
+    rows: Int, columns: Int, plan: InnerPlan, left: LeftOperand, right: RightOperand,
+    into target: ProductTarget
+  ) {
     let width = MatrixProduct.padded(rows)
     let cut = ColumnTasks(
       columns: columns, wanted: 4, mostStrips: mostColumns / MatrixProduct.stripWidth)
@@ -49,7 +60,7 @@ enum TurnedProduct {
         base: sums.pointer - here.lowerBound * width, offsets: .strided(width))
       for block in plan.blocks {
         MatrixProduct.multiply(
-          turned, plan.pieces(of: block), firstInner: block.start, inner: block.length, rows: here,
+          turned, block.pieces, firstInner: block.start, inner: block.length, rows: here,
           packed: packed.pointer + block.start * width, columns: 0..<rows,
           into: part.part(block, of: plan))
       }
@@ -66,23 +77,24 @@ enum TurnedProduct {
       guard left.offsets.list != nil else {
         MatrixProduct.pack(
           RightOperand(base: left.base, layout: .columns, stride: left.offsets.stride),
-          plan.pieces(of: block), columns: 0..<rows, for: .rows, into: place)
+          block.pieces, columns: 0..<rows, for: .rows, into: place)
         continue
       }
       // Rows that lie anywhere: put together first.
       let copy = StoragePool.shared.storage(count: rows * block.length)
       for row in 0..<rows {
         var line = copy.pointer + row * block.length
-        for piece in plan.pieces(of: block) {
+        for piece in block.pieces {
           line.update(
             from: left.base + (left.offsets[row] + piece.right), count: piece.length)
           line += piece.length
         }
       }
-      MatrixProduct.pack(
-        RightOperand(base: copy.pointer, layout: .columns, stride: block.length),
-        [Piece(left: 0, right: 0, length: block.length)], columns: 0..<rows, for: .rows, into: place
-      )
+      Piece(left: 0, right: 0, length: block.length).asBuffer {
+        MatrixProduct.pack(
+          RightOperand(base: copy.pointer, layout: .columns, stride: block.length), $0,
+          columns: 0..<rows, for: .rows, into: place)
+      }
     }
     return packed
   }

@@ -454,7 +454,7 @@ package enum Winograd {
           packWeights(
             w, rotated: rotated, inner: block, columns: column..<(column + width),
             into: packed.pointer)
-          let piece = [Piece(left: start, right: 0, length: block.count)]
+          let piece = Piece(left: start, right: 0, length: block.count)
           // What is packed next comes from memory while the products keep the processor busy.
           let next =
             block.upperBound < inner
@@ -470,8 +470,8 @@ package enum Winograd {
               LeftOperand(
                 base: left + element * spread(tiles.count * inner), layout: .rows,
                 offsets: .strided(inner)),
-              piece[...], firstInner: 0, inner: block.count, rows: 0..<tiles.count,
-              packed: packed.pointer + element * spread(block.count * width), columns: 0..<width,
+              piece, rows: tiles.count,
+              packed: packed.pointer + element * spread(block.count * width), columns: width,
               into: ProductTarget(
                 base: products.pointer + element * spread(tiles.count * width),
                 offsets: .strided(width),

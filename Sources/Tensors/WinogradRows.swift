@@ -53,15 +53,15 @@ extension Winograd {
           packWeights(
             kernels.pointer + start * width, tapStride: inner * width, row: row, count: count,
             width: width, into: packed.pointer, stride: packedStride)
-          let piece = [Piece(left: start, right: 0, length: count)]
+          let piece = Piece(left: start, right: 0, length: count)
           for number in 0..<6 {
             let element = row * 6 + number
             MatrixProduct.multiply(
               LeftOperand(
                 base: left + element * spread(tiles.count * inner), layout: .rows,
                 offsets: .strided(inner)),
-              piece[...], firstInner: 0, inner: count, rows: 0..<tiles.count,
-              packed: packed.pointer + number * packedStride, columns: 0..<width,
+              piece, rows: tiles.count, packed: packed.pointer + number * packedStride,
+              columns: width,
               into: ProductTarget(
                 base: products.pointer + element * productStride, offsets: .strided(width),
                 accumulates: start > 0))
