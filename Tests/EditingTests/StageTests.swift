@@ -201,7 +201,7 @@ import Weights
 
   /// A fine-tuning by the base's own settings amplifies rounding, whatever the convolutions: of embeddings that differ in
   /// their last bit, trainings with direct ones end up to 2% apart. Those with Winograd's, which round more, by a digit, end
-  /// where these do.
+  /// where these do. Compared is the second half of the losses, for over the last 50 alone single trainings scatter by 1.2%.
   @Test func trainingIsAsStableAsWithDirectConvolutions() throws {
     var request = self.request()
     request.size = nil
@@ -223,14 +223,16 @@ import Weights
       try Winograd.$isUsed.withValue(isWinograd) { try WeightsStage.run(run) }
       return try WeightsCheckpoint(contentsOf: run.folder.weights, withOptimizer: false).losses
     }
-    func end(_ losses: [Float]) -> Float { losses.suffix(50).reduce(0, +) / 50 }
+    func mean(_ values: some Collection<Float>) -> Float {
+      values.reduce(0, +) / Float(values.count)
+    }
+    func end(_ losses: [Float]) -> Float { mean(losses.suffix(100)) }
     let direct = try (0..<3).map { try losses(isWinograd: false, nudge: $0) }
     let fast = try (0..<3).map { try losses(isWinograd: true, nudge: $0) }
-    #expect((direct + fast).allSatisfy { $0.count == 200 && end($0) < 0.8 * $0[0] })
+    #expect((direct + fast).allSatisfy { $0.count == 200 && mean($0.suffix(50)) < 0.8 * $0[0] })
     let ends = direct.map(end)
     let span = try 0.99 * #require(ends.min())...1.01 * #require(ends.max())
     #expect(fast.map(end).allSatisfy(span.contains), "\(fast.map(end)), \(ends)")
-    func mean(_ ends: [Float]) -> Float { ends.reduce(0, +) / Float(ends.count) }
     #expect(abs(mean(fast.map(end)) - mean(ends)) <= 0.01 * mean(ends))
     for (one, other) in zip(fast[0].prefix(20), direct[0]) {
       #expect(abs(one - other) <= 0.01 * other)
