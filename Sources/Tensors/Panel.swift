@@ -42,7 +42,7 @@ struct Panel {
 
   /// How many of some rows go into tiles of six; the others go into one or two of four.
   @inline(__always)
-  static func rowsInSixes(_ count: Int) -> Int {
+  private static func rowsInSixes(_ count: Int) -> Int {
     switch count % 6 {
     case 0, 5: count
     case 1, 2: count >= 6 ? count - 6 - count % 6 : 0
