@@ -22,8 +22,13 @@ enum FewTiles {
   @inline(__always) private static var tilesOfGradient: ClosedRange<Int> {
     processor_target_has_avx512() != 0 ? 1...12 : 4...12
   }
-  /// How many channels of the sum are taken at once.
+  /// How many channels of the sum are put together at once.
   private static let innerBlock = 64
+  /// How many of them are multiplied at once: with registers of 512 bits, with kernels that stay in the first-level cache for
+  /// all six rows.
+  @inline(__always) private static var steps: Int {
+    processor_target_has_avx512() != 0 ? 32 : 64
+  }
   /// How many columns a task takes at most: so many of a row of weights come from memory together.
   private static let columnsPerTask = 64
   /// From a row of half transformed weights to the next: not a multiple of 4 KiB, at which they would fight for the same places
@@ -158,11 +163,10 @@ enum FewTiles {
   /// The half transformed weights of some inner channels and sixteen columns: `[6 rows][inner][3][16]`.
   @inline(never)
   private static func packWeights(
-    _ taps: KernelTaps, count: Int, column: Int, into half: UnsafeMutablePointer<Float>
+    _ taps: KernelTaps, count: Int, into half: UnsafeMutablePointer<Float>
   ) {
     for k in 0..<count {
-      transformHalf(
-        taps.base + (k &* taps.stride &+ column), tapStride: taps.tapStride, into: half + k &* 48)
+      transformHalf(taps.base + k &* taps.stride, tapStride: taps.tapStride, into: half + k &* 48)
     }
   }
 
@@ -183,10 +187,17 @@ enum FewTiles {
       let left = transformed.own ?? transformedInputs(x, tiling)
       transformed.own = left
       let strips = columns.count / 16
-      let half = StoragePool.shared.storage(count: 6 * halfStride)
+      let half =
+        processor_target_has_avx512() != 0
+        ? nil : StoragePool.shared.storage(count: 6 * halfStride)
       let sums = StoragePool.shared.storage(count: strips * groups * 6 * rowSize)
       sums.pointer.update(repeating: 0, count: strips * groups * 6 * rowSize)
-      var kernels = KernelBlocks(w, rotated: rotated, mostElements: innerBlock * columns.count)
+      // All rows of the next block are asked for in the loops of this one.
+      let loops = strips * (innerBlock / steps) * 6 * groups * loopsOfProducts
+      let lines = rotated ? columns.count : innerBlock
+      var kernels = KernelBlocks(
+        w, rotated: rotated, mostElements: innerBlock * columns.count,
+        rowsEach: (9 * lines + loops - 1) / loops, steps: steps)
       func block(_ start: Int) -> KernelBlock? {
         start < inner
           ? KernelBlock(inner: start..<min(inner, start + innerBlock), columns: columns) : nil
@@ -195,14 +206,23 @@ enum FewTiles {
         let here = block(start)!
         let taps = kernels.take(here, following: block(start + innerBlock))
         for strip in 0..<strips {
-          packWeights(taps, count: here.inner.count, column: strip * 16, into: half.pointer)
-          for row in 0..<6 {
-            for group in 0..<groups {
-              multiply(
-                half.pointer + row * halfStride,
-                left.pointer + ((group * 6 + row) * inner + start) * rowCount, here.inner.count,
-                into: sums.pointer + ((strip * groups + group) * 6 + row) * rowSize
-              ) { kernels.proceed() }
+          for first in stride(from: 0, to: here.inner.count, by: steps) {
+            let count = min(steps, here.inner.count - first)
+            var taps = taps
+            taps.base += strip * taps.stripStride + first * taps.stride
+            if let half { packWeights(taps, count: count, into: half.pointer) }
+            for row in 0..<6 {
+              for group in 0..<groups {
+                let a = left.pointer + ((group * 6 + row) * inner + start + first) * rowCount
+                let place = sums.pointer + ((strip * groups + group) * 6 + row) * rowSize
+                if let half {
+                  multiply(half.pointer + row * halfStride, a, count, into: place) {
+                    kernels.proceed()
+                  }
+                } else {
+                  multiply(taps.base, row: row, a, count, into: place, kernels.proceed())
+                }
+              }
             }
           }
         }

@@ -59,39 +59,89 @@ private struct FourHalves {
   }
 }
 
+/// The first half of the transform of kernels `[3][3][16]`, along their columns.
+private protocol HalfTransform {
+  func column(_ w: UnsafePointer<Float>) -> Vector
+}
+
+private struct EndOfKernel: HalfTransform {
+  @_transparent
+  func column(_ w: UnsafePointer<Float>) -> Vector { load(w) }
+}
+
+private struct KernelAtPoint: HalfTransform {
+  private let point: Vector
+  private let square: Vector
+
+  @_transparent
+  init(_ point: Float) {
+    self.point = Vector(repeating: point)
+    square = Vector(repeating: point * point)
+  }
+
+  @_transparent
+  func column(_ w: UnsafePointer<Float>) -> Vector {
+    load(w).addingProduct(load(w + 96), square).addingProduct(load(w + 48), point)
+  }
+}
+
 extension FewTiles {
+  /// How many loops of products a row of elements takes.
+  @inline(__always) static var loopsOfProducts: Int {
+    processor_target_has_avx512() != 0 ? 1 : 6
+  }
+
+  // MARK: - With registers of 512 bits
+
   /// Adds the products of a row of elements of a group of tiles with sixteen columns.
   ///
   /// - Parameters:
-  ///   - half: half transformed weights, `[count][3][16]`.
+  ///   - taps: kernels, `[count][9][16]`.
   ///   - left: transformed inputs, `[count][6][tile]`.
   ///   - sums: `[6][tile][16]`.
   @inline(__always)
   static func multiply(
-    _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, ahead: () -> RowsAhead
+    _ taps: UnsafePointer<Float>, row: Int, _ left: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
   ) {
-    guard processor_target_has_avx512() == 0 else {
-      return multiplySix(half, left, count, into: sums, ahead())
-    }
-    for column in [0, 8] {
-      multiplyOuter(half + column, left, count, into: sums + column, ahead())
-      multiplyNear(half + column, left, count, into: sums + column, ahead())
-      multiplyFar(half + column, left, count, into: sums + column, ahead())
+    switch row {
+    case 0: multiplyEnd(taps, left, count, into: sums, rows)
+    case 1: multiplyPoint(Winograd.near, taps, left, count, into: sums, rows)
+    case 2: multiplyPoint(-Winograd.near, taps, left, count, into: sums, rows)
+    case 3: multiplyPoint(Winograd.far, taps, left, count, into: sums, rows)
+    case 4: multiplyPoint(-Winograd.far, taps, left, count, into: sums, rows)
+    default: multiplyEnd(taps + 6 * 16, left, count, into: sums, rows)
     }
   }
 
+  /// A row at 0 or infinity, which is that of the first or the last three taps.
   @inline(never)
-  private static func multiplySix(
-    _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
+  private static func multiplyEnd(
+    _ taps: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
     into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
+  ) {
+    multiplySix(taps, left, count, into: sums, rows, half: EndOfKernel())
+  }
+
+  @inline(never)
+  private static func multiplyPoint(
+    _ point: Float, _ taps: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
+  ) {
+    multiplySix(taps, left, count, into: sums, rows, half: KernelAtPoint(point))
+  }
+
+  @inline(__always)
+  private static func multiplySix<H: HalfTransform>(
+    _ taps: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead, half: H
   ) {
     var (r0, r1, r2) = (FourVectors(sums), FourVectors(sums + 64), FourVectors(sums + 128))
     var (r3, r4, r5) = (FourVectors(sums + 192), FourVectors(sums + 256), FourVectors(sums + 320))
-    var (w, a, k, rows) = (half, left, 0, rows)
+    var (w, a, k, rows) = (taps, left, 0, rows)
     while k < count {
       rows.ask(step: k)
-      let (w0, w1, w2) = (load(w), load(w + 16), load(w + 32))
+      let (w0, w1, w2) = (half.column(w), half.column(w + 16), half.column(w + 32))
       r0.add(w0, a)
       r5.add(w2, a + 20)
       // Products and sums apart: fused ones, which round once, the compiler takes to pieces here.
@@ -103,7 +153,7 @@ extension FewTiles {
       let odds = w1 * Vector(repeating: Winograd.far)
       r3.add(others + odds, a + 12)
       r4.add(others - odds, a + 16)
-      w += 48
+      w += KernelTaps.packedStride
       a += 24
       k &+= 1
     }
@@ -113,6 +163,21 @@ extension FewTiles {
     r3.put(sums + 192)
     r4.put(sums + 256)
     r5.put(sums + 320)
+  }
+
+  // MARK: - With registers of 256 bits
+
+  /// The same with half transformed weights, `[count][3][16]`.
+  @inline(__always)
+  static func multiply(
+    _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>, ahead: () -> RowsAhead
+  ) {
+    for column in [0, 8] {
+      multiplyOuter(half + column, left, count, into: sums + column, ahead())
+      multiplyNear(half + column, left, count, into: sums + column, ahead())
+      multiplyFar(half + column, left, count, into: sums + column, ahead())
+    }
   }
 
   /// The elements at 0 and at infinity, of eight columns.

@@ -16,15 +16,15 @@ struct KernelBlock {
 /// Some rows of memory that are used soon. A processor forgets what it is asked for beyond some twenty lines at once, so they are
 /// asked for one by one, between pieces of arithmetic.
 struct RowsAhead {
-  /// How many rows are asked for in a loop of 64 steps.
-  @inline(__always) static var count: Int { processor_target_has_avx512() != 0 ? 16 : 4 }
   var line: UnsafePointer<Float>
   var stride: Int
+  /// In which steps of a loop: those without these bits.
+  var mask: Int
 
-  /// In one of so many steps asks for the first four lines of a row, and goes on to the next.
+  /// In one of some steps asks for the first four lines of a row, and goes on to the next.
   @_transparent
   mutating func ask(step: Int) {
-    guard step & (64 / Self.count &- 1) == 0 else { return }
+    guard step & mask == 0 else { return }
     processor_prefetch_far(line)
     processor_prefetch_far(line + 16)
     processor_prefetch_far(line + 32)
@@ -33,12 +33,16 @@ struct RowsAhead {
   }
 }
 
-/// The kernels of a block: nine taps of `[inner][columns]`.
+/// The kernels of a block, sixteen columns after others.
 struct KernelTaps {
   var base: UnsafePointer<Float>
-  /// From a tap to the next, and from an inner channel to the next.
+  /// From a tap to the next, from an inner channel to the next, and from sixteen columns to the next.
   var tapStride: Int
   var stride: Int
+  var stripStride: Int
+
+  /// Of kernels that were put together: `[columns / 16][inner][9][16]`.
+  static let packedStride = 9 * 16
 }
 
 /// Puts blocks of kernels together, one after another: each while the one before is used. For one thread.
@@ -49,6 +53,9 @@ struct KernelBlocks {
   private let rotated: Bool
   /// Whether the weights are more than a cache is sure to hold, and so are worth to be fetched ahead.
   private let isLarge: Bool
+  /// How many rows are asked for in a loop, a power of two, and in which steps.
+  private let rowsEach: Int
+  private let stepMask: Int
   private let storage: (Storage, Storage)
   private var usesSecond = false
   /// The block that is being put together, and how many of its parts are.
@@ -60,11 +67,16 @@ struct KernelBlocks {
   private var rowsOfTap = 0
   private var rowsLeft = 0
 
-  /// - Parameter mostElements: of a block's inner channels times its columns.
-  init(_ weights: Tensor, rotated: Bool, mostElements: Int) {
+  /// - Parameters:
+  ///   - mostElements: of a block's inner channels times its columns.
+  ///   - rowsEach: how many of its rows are asked for in each loop, at least.
+  ///   - steps: of a loop, a power of two.
+  init(_ weights: Tensor, rotated: Bool, mostElements: Int, rowsEach: Int, steps: Int) {
     self.weights = weights
     self.rotated = rotated
-    let count = 9 * spread(mostElements)
+    self.rowsEach = min(steps, 1 << (Int.bitWidth - (max(1, rowsEach) - 1).leadingZeroBitCount))
+    stepMask = steps / self.rowsEach - 1
+    let count = 9 * mostElements
     isLarge = weights.count > Self.cachedCount
     storage = (StoragePool.shared.storage(count: count), StoragePool.shared.storage(count: count))
     line = UnsafePointer(weights.pointer)
@@ -76,10 +88,10 @@ struct KernelBlocks {
   /// The block that was to come next, whole; where it was put is written again after the next call.
   /// - Parameter following: what comes after it, if anything is known to.
   mutating func take(_ block: KernelBlock, following: KernelBlock?) -> KernelTaps {
-    guard isLarge || rotated else {
+    guard isLarge || rotated || processor_target_has_avx512() != 0 else {
       return KernelTaps(
         base: rows(block, 0).0, tapStride: weights.shape[2] * weights.shape[3],
-        stride: weights.shape[3])
+        stride: weights.shape[3], stripStride: 16)
     }
     if next == nil { begin(block) }
     let target = (usesSecond ? storage.1 : storage.0).pointer
@@ -88,11 +100,8 @@ struct KernelBlocks {
     next = nil
     if isLarge, let following { begin(following) }
     return KernelTaps(
-      base: UnsafePointer(target), tapStride: Self.tapStride(block), stride: block.columns.count)
-  }
-
-  private static func tapStride(_ block: KernelBlock) -> Int {
-    spread(block.inner.count * block.columns.count)
+      base: UnsafePointer(target), tapStride: 16, stride: KernelTaps.packedStride,
+      stripStride: block.inner.count * KernelTaps.packedStride)
   }
 
   private mutating func begin(_ block: KernelBlock) {
@@ -109,16 +118,18 @@ struct KernelBlocks {
   /// - Returns: what is to be asked for next, in a loop of arithmetic.
   @inline(__always)
   mutating func proceed() -> RowsAhead {
-    guard let next else { return RowsAhead(line: line, stride: 0) }
+    guard let next else { return RowsAhead(line: line, stride: 0, mask: -1) }
     let count = rotated ? next.columns.count : next.inner.count
     if rowsLeft > 0 ? 9 &* count &- rowsLeft >= 16 &* (done &+ 1) &+ Self.lag : done < parts {
       gather(into: (usesSecond ? storage.1 : storage.0).pointer)
     }
-    guard rowsLeft > 0 else { return RowsAhead(line: line, stride: 0) }
-    let rows = RowsAhead(line: line, stride: weights.shape[3])
-    line += RowsAhead.count &* rows.stride
-    rowsLeft &-= RowsAhead.count
-    rowsOfTap &-= RowsAhead.count
+    guard rowsLeft > 0 else { return RowsAhead(line: line, stride: 0, mask: -1) }
+    // Of sixteen rows at least a tap has as many as are left of it.
+    let some = min(rowsEach, rowsOfTap)
+    let rows = RowsAhead(line: line, stride: weights.shape[3], mask: stepMask)
+    line += some &* rows.stride
+    rowsLeft &-= some
+    rowsOfTap &-= some
     if rowsOfTap == 0, rowsLeft > 0 {
       rowsOfTap = count
       line = self.rows(next, (9 * count - rowsLeft) / 16).0
@@ -142,22 +153,25 @@ struct KernelBlocks {
     let (block, part) = (next!, done)
     done += 1
     let (source, stride, run) = rows(block, part)
-    let width = block.columns.count
-    let sixteens = (rotated ? width : block.inner.count) / 16
+    let sixteens = (rotated ? block.columns.count : block.inner.count) / 16
     let (tap, first) = (part / sixteens, part % sixteens * 16)
-    let place = target + tap * Self.tapStride(block)
+    let place = target + tap * 16
+    let (packedStride, each) = (
+      KernelTaps.packedStride, block.inner.count * KernelTaps.packedStride
+    )
     if rotated {
+      let strip = place + first / 16 * each
       var k = 0
       while k < run {
-        transpose16x16(source + k, stride, into: place + (k &* width &+ first), width)
+        transpose16x16(source + k, stride, into: strip + k &* packedStride, packedStride)
         k &+= 16
       }
     } else {
       for row in 0..<16 {
-        let (from, to) = (source + row &* stride, place + (first &+ row) &* width)
+        let (from, to) = (source + row &* stride, place + (first &+ row) &* packedStride)
         var column = 0
         while column < run {
-          store(load(from + column), to + column)
+          store(load(from + column), to + (column / 16) &* each)
           column &+= 16
         }
       }

@@ -171,9 +171,9 @@ enum MatrixProduct {
     right: RightOperand, into target: ProductTarget
   ) {
     guard plan.inner > 0 else { return fillEmpty(rows: rows, columns: columns, target) }
-    if FewRows.suits(rows: rows, columns: columns, pieces: pieces, left: left, right: right) {
-      return FewRows.run(
-        rows: rows, columns: columns, pieces: pieces, plan: plan, left: left, right: right,
+    if DotProducts.suits(rows: rows, pieces: pieces, left: left, right: right) {
+      return DotProducts.run(
+        rows: rows, columns: columns, pieces: pieces, inner: plan.inner, left: left, right: right,
         into: target)
     }
     if RankUpdates.suits(rows: rows, columns: columns, pieces: pieces, left: left, right: right) {

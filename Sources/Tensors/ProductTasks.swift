@@ -73,8 +73,10 @@ struct ColumnTasks {
   /// - Parameters:
   ///   - wanted: how many tasks there should be, at least, where there are as many strips.
   ///   - mostStrips: of a task.
-  init(columns: Int, wanted: Int, mostStrips: Int = .max) {
-    let width = MatrixProduct.stripWidth
+  ///   - width: of a strip.
+  init(
+    columns: Int, wanted: Int, mostStrips: Int = .max, width: Int = MatrixProduct.stripWidth
+  ) {
     let halves = wanted > 1 && columns > width ? 2 : 1
     self.columns = columns
     half = halves == 1 ? columns : MatrixProduct.padded((columns + 1) / 2)

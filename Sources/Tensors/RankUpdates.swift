@@ -8,17 +8,18 @@ import CProcessor
 
 enum RankUpdates {
   /// The most rows for which this is faster than packing the right operand, where that comes from memory, and where a cache holds it.
-  private static let mostRows = 96
+  private static var mostRows: Int { processor_target_has_avx512() != 0 ? 160 : 96 }
   private static let mostCachedRows = 16
   /// How many rows of the right operand are read at once.
   private static let rank = 4
+  /// How many columns are added to at once: of four rows, half of the registers of 512 bits hold four vectors each.
+  private static var stepWidth: Int { processor_target_has_avx512() != 0 ? 64 : 16 }
 
-  /// Only with registers of 256 bits: with those of AVX-512, ``FewRows`` keeps sixteen rows in registers.
   static func suits(
     rows: Int, columns: Int, pieces: [Piece], left: LeftOperand, right: RightOperand
   ) -> Bool {
-    guard processor_target_has_avx512() == 0, left.layout == .rows, right.layout == .rows,
-      columns % 16 == 0, pieces.allSatisfy({ $0.length % rank == 0 })
+    guard left.layout == .rows, right.layout == .rows, columns % 16 == 0,
+      pieces.allSatisfy({ $0.length % rank == 0 })
     else { return false }
     return rows <= mostCachedRows
       || rows <= mostRows
@@ -28,9 +29,11 @@ enum RankUpdates {
   /// The most columns of a task: those of all rows stay in the first-level cache, more or less. The more there are, the better
   /// memory is read.
   private static func mostColumns(rows: Int) -> Int {
-    switch rows {
+    let isWide = processor_target_has_avx512() != 0
+    return switch rows {
     case ...16: 640
-    case ...48: 96
+    case ...48: isWide ? 128 : 96
+    case ...96: isWide ? 128 : 64
     default: 64
     }
   }
@@ -51,7 +54,7 @@ enum RankUpdates {
     }
     let cut = ColumnTasks(
       columns: columns, wanted: isShort ? 1 : 2,
-      mostStrips: isShort ? .max : mostColumns(rows: rows) / MatrixProduct.stripWidth)
+      mostStrips: isShort ? .max : mostColumns(rows: rows) / stepWidth, width: stepWidth)
     Parallel.forEach(cut.count) { task in
       let here = cut[task]
       guard !here.isEmpty else { return }
@@ -106,31 +109,83 @@ enum RankUpdates {
     var (first, b, k) = (factors, right, 0)
     while k < count {
       var column = 0
-      while column < width {
-        let line = b + column
-        let ahead = line + rank &* stride
-        processor_prefetch_far(ahead)
-        processor_prefetch_far(ahead + stride)
-        processor_prefetch_far(ahead + 2 &* stride)
-        processor_prefetch_far(ahead + 3 &* stride)
-        let (b0, b1) = (load(line), load(line + stride))
-        let (b2, b3) = (load(line + 2 &* stride), load(line + 3 &* stride))
-        var (a, place) = (first, sums + column)
-        for _ in 0..<rows {
-          var sum = load(place)
-          sum.addProduct(Vector(repeating: a[0]), b0)
-          sum.addProduct(Vector(repeating: a[1]), b1)
-          sum.addProduct(Vector(repeating: a[2]), b2)
-          sum.addProduct(Vector(repeating: a[3]), b3)
-          store(sum, place)
-          a += rank
-          place += width
+      if stepWidth > OneVector.width {
+        while column &+ stepWidth <= width {
+          update(FourVectors.self, sums + column, width, rows: rows, first, b + column, stride)
+          column &+= stepWidth
         }
-        column &+= 16
+      }
+      while column < width {
+        update(OneVector.self, sums + column, width, rows: rows, first, b + column, stride)
+        column &+= OneVector.width
       }
       first += rank &* rows
       b += rank &* stride
       k &+= rank
     }
+  }
+
+  /// An update of rank 4 of some columns.
+  @inline(__always)
+  private static func update<C: RunOfVectors>(
+    _: C.Type, _ sums: UnsafeMutablePointer<Float>, _ width: Int, rows: Int,
+    _ factors: UnsafePointer<Float>, _ right: UnsafePointer<Float>, _ stride: Int
+  ) {
+    var ahead = right + rank &* stride
+    for _ in 0..<rank {
+      for column in Swift.stride(from: 0, to: C.width, by: 16) {
+        processor_prefetch_far(ahead + column)
+      }
+      ahead += stride
+    }
+    let (b0, b1) = (C(right), C(right + stride))
+    let (b2, b3) = (C(right + 2 &* stride), C(right + 3 &* stride))
+    var (a, place) = (factors, sums)
+    for _ in 0..<rows {
+      var sum = C(UnsafePointer(place))
+      sum.add(a[0], b0)
+      sum.add(a[1], b1)
+      sum.add(a[2], b2)
+      sum.add(a[3], b3)
+      sum.put(place)
+      a += rank
+      place += width
+    }
+  }
+}
+
+/// Contiguous vectors in registers.
+private protocol RunOfVectors {
+  static var width: Int { get }
+  init(_ p: UnsafePointer<Float>)
+  /// Adds `a` times the others.
+  mutating func add(_ a: Float, _ others: Self)
+  func put(_ p: UnsafeMutablePointer<Float>)
+}
+
+private struct OneVector: RunOfVectors {
+  var x: Vector
+  static var width: Int { 16 }
+
+  @_transparent
+  init(_ p: UnsafePointer<Float>) { x = load(p) }
+
+  @_transparent
+  mutating func add(_ a: Float, _ others: Self) { x.addProduct(Vector(repeating: a), others.x) }
+
+  @_transparent
+  func put(_ p: UnsafeMutablePointer<Float>) { store(x, p) }
+}
+
+extension FourVectors: RunOfVectors {
+  static var width: Int { 64 }
+
+  @_transparent
+  mutating func add(_ a: Float, _ others: Self) {
+    let a = Vector(repeating: a)
+    x0.addProduct(a, others.x0)
+    x1.addProduct(a, others.x1)
+    x2.addProduct(a, others.x2)
+    x3.addProduct(a, others.x3)
   }
 }

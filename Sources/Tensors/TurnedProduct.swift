@@ -7,22 +7,23 @@
 import CProcessor
 
 enum TurnedProduct {
-  private static let mostRows = 256
-  /// The fewest rows for which this is faster than packing the right operand where a cache holds that.
-  private static let leastCachedRows = 12
+  private static var mostRows: Int { processor_target_has_avx512() != 0 ? 96 : 256 }
+  /// For how many rows this is faster than packing the right operand where a cache holds that.
+  private static var cachedRows: ClosedRange<Int> {
+    12...(processor_target_has_avx512() != 0 ? 16 : mostRows)
+  }
   /// The most elements of the rows: packed, they come from the second-level cache or from the third.
   private static let mostElements = 640 << 10
   /// The most columns of a task.
   private static let mostColumns = 48
 
-  /// Only with registers of 256 bits, whose strips are as narrow as few rows.
   static func suits(
     rows: Int, columns: Int, inner: Int, left: LeftOperand, right: RightOperand
   ) -> Bool {
-    processor_target_has_avx512() == 0 && left.layout == .rows && right.layout == .columns
+    left.layout == .rows && right.layout == .columns
       && columns % 16 == 0 && rows <= min(mostRows, columns) && rows * inner <= mostElements
       && rows * columns * inner > MatrixProduct.serialLimit
-      && (rows >= leastCachedRows || inner * columns > MatrixProduct.cachedCount)
+      && (cachedRows.contains(rows) || inner * columns > MatrixProduct.cachedCount)
   }
 
   /// `target = left * right (+ target) (+ bias)`, cut into tasks by the shape alone.
