@@ -64,6 +64,20 @@ import Testing
     check(size, causal: causal)
   }
 
+  /// Some processors take a hundred times as long for a number below the smallest normal one.
+  @Test func keysThatAreHardlySeenMakeNoSubnormalNumbers() {
+    // Scores up to hundreds apart: weights down to e^-100 and less.
+    let queries = 100 * random([1, 96, 32], 1)
+    let (keys, values) = (random([1, 96, 32], 2), random([1, 96, 32], 3))
+    let (result, logSums) = attention(queries: queries, keys: keys, values: values, heads: 2)
+    let gradients = attentionGradient(
+      random(queries.shape, 4), queries: queries, keys: keys, values: values, result: result,
+      logSums: logSums, heads: 2)
+    for tensor in [result, gradients.queries, gradients.keys, gradients.values] {
+      #expect(tensor.array.allSatisfy { !$0.isSubnormal })
+    }
+  }
+
   @Test func manyKeys() {
     check(Size(queries: 70, keys: 4096, heads: 1, width: 40), causal: false)
   }
