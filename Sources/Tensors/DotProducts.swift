@@ -37,9 +37,7 @@ enum DotProducts {
 
   /// The sums of a row with six columns.
   private struct Dots {
-    var (x0, x1, x2, x3, x4, x5) = (
-      Vector(), Vector(), Vector(), Vector(), Vector(), Vector()
-    )
+    var (x0, x1, x2, x3, x4, x5): (Vector, Vector, Vector, Vector, Vector, Vector)
 
     @_transparent
     mutating func add(
@@ -53,9 +51,6 @@ enum DotProducts {
       x4.addProduct(a, b4)
       x5.addProduct(a, b5)
     }
-
-    @_transparent
-    init() {}
 
     @_transparent
     init(_ p: UnsafePointer<Float>) {

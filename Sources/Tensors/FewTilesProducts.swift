@@ -5,10 +5,7 @@ import CProcessor
 
 /// Four vectors that products are added to.
 struct FourVectors {
-  var (x0, x1, x2, x3) = (Vector(), Vector(), Vector(), Vector())
-
-  @_transparent
-  init() {}
+  var (x0, x1, x2, x3): (Vector, Vector, Vector, Vector)
 
   @_transparent
   init(_ p: UnsafePointer<Float>) {
