@@ -48,12 +48,12 @@ public struct AdamStep: Sendable {
       mean.count == values.count && variance.count == values.count,
       "a step of a tensor \(values.shape) with \(mean.shape), \(variance.shape)")
     let update = Update(self)
-    return PartTaker { part in
+    return PartTaker(reading: (values, mean, variance)) { part in
       let place = part.place
       for row in 0..<place.rows {
         let first = place.offset &+ row &* place.stride
         let (p, m, v) = (values.pointer + first, mean.pointer + first, variance.pointer + first)
-        if place.columns < Self.longRow, place.columns < place.stride {
+        if !part.wasAskedFor, place.columns < Self.longRow, place.columns < place.stride {
           // The rows are too short, and too far apart, for the processor to foresee.
           let ahead = Self.rowsAhead &* place.stride
           for column in stride(from: 0, to: place.columns, by: 16) {

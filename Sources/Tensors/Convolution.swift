@@ -208,8 +208,8 @@ public func convolutionWeightGradient(
     return matrixProduct(x, gradient, transposingLeft: true)
       .reshaped([1, 1, inputs, outputs])
   }
-  if suitsWinograd(x, gradient, geometry) { return Winograd.weightGradient(x, gradient) }
   if suitsFewTiles(x, gradient, geometry) { return FewTiles.weightGradient(x, gradient) }
+  if suitsWinograd(x, gradient, geometry) { return Winograd.weightGradient(x, gradient) }
   let result = Tensor(uninitialized: [kernel, kernel, inputs, outputs])
   forEachTapRow(x, gradient, geometry) { tap, left in
     MatrixProduct.run(
@@ -234,11 +234,11 @@ public func convolutionWeightGradient(
   let (inputs, outputs) = (x.shape[3], gradient.shape[3])
   let kernel = geometry.kernel
   if geometry.isPointwise { return transposedMatrixProduct(x, gradient, inParts: taker) }
-  if suitsWinograd(x, gradient, geometry) {
-    return Winograd.weightGradient(x, gradient, inParts: taker)
-  }
   if suitsFewTiles(x, gradient, geometry) {
     return FewTiles.weightGradient(x, gradient, inParts: taker)
+  }
+  if suitsWinograd(x, gradient, geometry) {
+    return Winograd.weightGradient(x, gradient, inParts: taker)
   }
   forEachTapRow(x, gradient, geometry) { tap, left in
     MatrixProduct.runInParts(

@@ -20,7 +20,7 @@ enum FewTiles {
   }
   /// How many tiles there are where the gradient by the weights is made this way. With registers of 256 bits it pays from four on.
   @inline(__always) private static var tilesOfGradient: ClosedRange<Int> {
-    processor_target_has_avx512() != 0 ? 1...12 : 4...12
+    processor_target_has_avx512() != 0 ? 1...16 : 4...12
   }
   /// How many channels of the sum are put together at once.
   private static let innerBlock = 64
@@ -243,15 +243,21 @@ enum FewTiles {
 
   // MARK: - The gradient by the weights
 
-  /// The most rows of the gradient that a task makes. They are whole, for what takes them goes through memory then in order.
+  /// How many rows of the gradient a task makes.
   private static let gradientRows = 16
+  /// The most columns of a task, times the tiles: so many transformed gradients stay in a second-level cache. Where these are few,
+  /// rows are whole, for what takes them goes through memory then in order.
+  private static let tiledColumns = 10_240
 
   /// The gradient by the weights; see ``Winograd/weightGradient(_:_:)``.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
     let (inputs, outputs) = (x.shape[3], gradient.shape[3])
     let result = Tensor(uninitialized: [3, 3, inputs, outputs])
-    weightGradient(x, gradient) { rows, make in
-      make(result.pointer + rows.lowerBound * outputs, inputs * outputs)
+    weightGradient(x, gradient) { rows, columns, make in
+      make(
+        GradientTarget(
+          base: result.pointer + (rows.lowerBound * outputs + columns.lowerBound),
+          tapStride: inputs * outputs, rowStride: outputs))
     }
     return result
   }
@@ -259,29 +265,28 @@ enum FewTiles {
   /// The same, given away in parts.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
     let (inputs, outputs) = (x.shape[3], gradient.shape[3])
-    weightGradient(x, gradient) { rows, make in
-      let each = rows.count * outputs
+    weightGradient(x, gradient) { rows, columns, make in
+      let each = rows.count * columns.count
       let values = StoragePool.shared.storage(count: 9 * each)
-      make(values.pointer, each)
+      make(GradientTarget(base: values.pointer, tapStride: each, rowStride: columns.count))
       withExtendedLifetime(values) {
         for tap in 0..<9 {
           taker.take(
             TensorPart(
               place: PartPlace(
-                offset: (tap * inputs + rows.lowerBound) * outputs,
-                stride: outputs, rows: rows.count, columns: outputs),
-              values: values.pointer + tap * each, valueStride: outputs))
+                offset: (tap * inputs + rows.lowerBound) * outputs + columns.lowerBound,
+                stride: outputs, rows: rows.count, columns: columns.count),
+              values: values.pointer + tap * each, valueStride: columns.count))
         }
       }
     }
   }
 
-  /// - Parameter place: for some rows, calls the function that it gets with where those of the first tap are to go, and how far
-  ///   apart those of the taps are.
+  /// - Parameter place: for some rows and columns, calls the function that it gets with where they are to go.
   private static func weightGradient(
     _ x: Tensor, _ gradient: Tensor,
     place: (
-      _ rows: Range<Int>, _ make: (_ target: UnsafeMutablePointer<Float>, _ tapStride: Int) -> Void
+      _ rows: Range<Int>, _ columns: Range<Int>, _ make: (_ target: GradientTarget) -> Void
     ) -> Void
   ) {
     let tiling = Winograd.Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
@@ -296,13 +301,47 @@ enum FewTiles {
           gradient, tiling, channel: block * 16, into: right.pointer + block * blockSize)
       }
     }
-    Parallel.forEach((inputs + gradientRows - 1) / gradientRows) { task in
-      let rows = (task * gradientRows)..<min(inputs, (task + 1) * gradientRows)
-      place(rows) { target, tapStride in
-        for column in stride(from: 0, to: outputs, by: 16) {
+    // A thread has rows of its own, and goes through them with some columns after others, whose transformed gradients stay in a cache.
+    let cut = ColumnTasks(
+      columns: outputs, wanted: 1,
+      mostStrips: tiledColumns / tiling.count / 16, width: 16)
+    let (rowTasks, shares) = (inputs / gradientRows, MatrixProduct.rowShares)
+    let tasks = (0..<shares).flatMap { share in
+      (0..<cut.count).flatMap { chunk in
+        (share * rowTasks / shares..<(share + 1) * rowTasks / shares).map { ($0, chunk) }
+      }
+    }
+    Parallel.forEach(tasks.count) { task in
+      let (number, chunk) = tasks[task]
+      let rows = (number * gradientRows)..<((number + 1) * gradientRows)
+      let columns = cut[chunk]
+      guard !columns.isEmpty else { return }
+      let packed = StoragePool.shared.storage(count: gradientRows * groups * 6 * rowCount)
+      gather(left.pointer, channels: inputs, rows: rows, groups: groups, into: packed.pointer)
+      place(rows, columns) { target in
+        for column in stride(from: 0, to: columns.count, by: 16) {
+          let block = (columns.lowerBound + column) / 16
           multiplyGradients(
-            left.pointer, channels: inputs, rows: rows, right.pointer + column / 16 * blockSize,
-            tiles: tiling.count, into: target + column, tapStride: tapStride, rowStride: outputs)
+            packed.pointer, right.pointer + block * blockSize, rows: rows.count,
+            tiles: tiling.count, into: target.from(column: column))
+        }
+      }
+    }
+  }
+
+  /// The transformed inputs of some rows of the gradient, in the order in which they are multiplied:
+  /// `[row of elements][four rows][group][row][element of the row][tile]`.
+  private static func gather(
+    _ left: UnsafePointer<Float>, channels: Int, rows: Range<Int>, groups: Int,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    var place = target
+    for row in 0..<6 {
+      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: 4) {
+        for group in 0..<groups {
+          place.update(
+            from: left + ((group * 6 + row) * channels + first) * rowCount, count: 4 * rowCount)
+          place += 4 * rowCount
         }
       }
     }

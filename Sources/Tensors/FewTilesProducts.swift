@@ -377,42 +377,60 @@ extension FewTiles {
     far.1.addFar(half + 288)
   }
 
+  /// Where a part of a gradient by weights goes: `[tap][row][column]`.
+  struct GradientTarget {
+    var base: UnsafeMutablePointer<Float>
+    var tapStride: Int
+    var rowStride: Int
+
+    func from(column: Int) -> GradientTarget {
+      GradientTarget(base: base + column, tapStride: tapStride, rowStride: rowStride)
+    }
+  }
+
   /// The gradient of some rows and sixteen columns, all taps.
+  ///
+  /// - Parameters:
+  ///   - left: transformed inputs, as `gather` puts them.
+  ///   - right: transformed gradients, `[element][group][tile][16]`.
+  ///   - rows: a multiple of four, 16 at most.
   @inline(never)
   static func multiplyGradients(
-    _ left: UnsafePointer<Float>, channels: Int, rows: Range<Int>, _ right: UnsafePointer<Float>,
-    tiles: Int, into target: UnsafeMutablePointer<Float>, tapStride: Int, rowStride: Int
+    _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, rows: Int, tiles: Int,
+    into target: GradientTarget
   ) {
     let groups = (tiles &+ group &- 1) / group
     let elementStride = groups &* group &* 16
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 4 * 18) { buffer in
+    let groupStride = 4 &* 6 &* group
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16 * 18) { buffer in
       let half = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: 4) {
-        for row in 0..<6 {
-          let elements = right + row &* 6 &* elementStride
-          let place = half + row &* 48
-          let a = left + (row &* channels &+ first) &* 24
+      var a = left
+      for row in 0..<6 {
+        let elements = right + row &* 6 &* elementStride
+        for first in stride(from: 0, to: rows, by: 4) {
+          let place = half + (first &* 288 &+ row &* 48)
           if processor_target_has_avx512() != 0 {
             multiplySix(
-              a, groupStride: channels &* 144, elements, elementStride, tiles: tiles, into: place)
+              a, groupStride: groupStride, elements, elementStride, tiles: tiles, into: place)
           } else {
             for pair in [0, 2] {
               multiplyThrees(
-                a + pair &* 24, groupStride: channels &* 144, elements, elementStride, tiles: tiles,
+                a + pair &* 24, groupStride: groupStride, elements, elementStride, tiles: tiles,
                 into: place + pair &* 288)
             }
           }
+          a += groups &* groupStride
         }
-        for i in 0..<4 {
-          let line = target + (first &- rows.lowerBound &+ i) &* rowStride
-          for column in 0..<3 {
-            let p = UnsafePointer(half) + (i &* 288 &+ column &* 16)
-            let taps = weightsAdjoint(
-              (load(p), load(p + 48), load(p + 96), load(p + 144), load(p + 192), load(p + 240)))
-            store(taps.0, line + column &* tapStride)
-            store(taps.1, line + (3 &+ column) &* tapStride)
-            store(taps.2, line + (6 &+ column) &* tapStride)
-          }
+      }
+      for row in 0..<rows {
+        let line = target.base + row &* target.rowStride
+        for column in 0..<3 {
+          let p = UnsafePointer(half) + (row &* 288 &+ column &* 16)
+          let taps = weightsAdjoint(
+            (load(p), load(p + 48), load(p + 96), load(p + 144), load(p + 192), load(p + 240)))
+          store(taps.0, line + column &* target.tapStride)
+          store(taps.1, line + (3 &+ column) &* target.tapStride)
+          store(taps.2, line + (6 &+ column) &* target.tapStride)
         }
       }
     }

@@ -2,13 +2,28 @@
 
 import CProcessor
 
+/// What a kernel asks between pieces of its arithmetic.
+protocol Asking {
+  /// Whether there is nothing to ask for, ever: the kernel then needs no pieces.
+  static var isSilent: Bool { get }
+  mutating func ask()
+}
+
+/// Asks for nothing.
+struct Silence: Asking {
+  @inline(__always) static var isSilent: Bool { true }
+  @inline(__always) mutating func ask() {}
+}
+
 /// Lines of memory that are used soon: rows of some floats each, asked for a few lines at a time between pieces of arithmetic. A
-/// processor forgets what it is asked for beyond some twenty lines at once.
-struct LinesAhead {
+/// processor forgets what it is asked for beyond some twenty lines at once, or waits for it.
+struct LinesAhead: Asking {
   private let base: UnsafePointer<Float>
   private let rows: Int
   private let stride: Int
   private let run: Int
+  /// How far in floats two other tensors of the same shape are from this one, whose lines at the same places are wanted too.
+  private let others: (Int, Int)?
   private var row = 0
   private var column = 0
   private var linesEach = 0
@@ -16,17 +31,22 @@ struct LinesAhead {
   /// - Parameters:
   ///   - stride: from a row to the next.
   ///   - run: how many floats of each row.
-  init(_ base: UnsafePointer<Float>, rows: Int, stride: Int, run: Int) {
+  init(
+    _ base: UnsafePointer<Float>, rows: Int, stride: Int, run: Int, others: (Int, Int)? = nil
+  ) {
     self.base = base
-    self.rows = rows
+    self.rows = run > 0 ? rows : 0
     self.stride = stride
     self.run = run
+    self.others = others
   }
 
   /// Nothing.
   static var none: LinesAhead {
     LinesAhead(UnsafePointer(bitPattern: 64)!, rows: 0, stride: 0, run: 0)
   }
+
+  @inline(__always) static var isSilent: Bool { false }
 
   @inline(__always) var isDone: Bool { row >= rows }
 
@@ -40,7 +60,12 @@ struct LinesAhead {
   mutating func ask() {
     var left = linesEach
     while left > 0, row < rows {
-      processor_prefetch_far(base + (row &* stride &+ column))
+      let place = base + (row &* stride &+ column)
+      processor_prefetch_far(place)
+      if let others {
+        processor_prefetch_far(place + others.0)
+        processor_prefetch_far(place + others.1)
+      }
       column &+= 16
       if column >= run {
         column = 0

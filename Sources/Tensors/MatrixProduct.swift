@@ -126,15 +126,18 @@ enum MatrixProduct {
   static let innerBlock = 320
   /// How many rows of the left operand are kept in the second-level cache while the strips go by.
   static let rowBlock = 96
-  /// The rows of a register tile, after which memory is asked for.
+  /// The rows of a register tile, after which memory is asked for, if not in between.
   @inline(__always)
   private static func rowsBetween(_ left: LeftOperand.Layout) -> Int {
     processor_target_has_avx512() != 0 ? 8 : left == .rows ? 4 : 6
   }
   /// How often ``multiply`` asks for memory, with at least a column.
-  private static func asks(rows: Int, columns: Int, _ left: LeftOperand.Layout) -> Int {
+  /// - Parameter inner: the length of one piece; of several the number is less than told.
+  static func asks(rows: Int, columns: Int, inner: Int, _ left: LeftOperand.Layout) -> Int {
     let (width, each) = (stripWidth(remaining: columns, by: left), rowsBetween(left))
-    return (columns + width - 1) / width * ((rows + each - 1) / each)
+    let tiles = (columns + width - 1) / width * ((rows + each - 1) / each)
+    if processor_target_has_avx512() == 0 { return tiles }
+    return tiles * ((inner + Panel.innerBetween - 1) / Panel.innerBetween)
   }
   /// How many shares the rows are cut into, where threads have rows of their own.
   static var rowShares: Int { max(2, min(8, Parallel.threads)) }
@@ -144,6 +147,12 @@ enum MatrixProduct {
   }
   /// How many floats a thread packs for a product that is given away in parts; as many may be in a third-level cache.
   private static let packedCount = 640 << 10
+  /// The shortest inner dimension that leaves time to ask for what takes a part while it is made.
+  private static let leastInnerOfAsking = 32
+  /// The most columns of such a part.
+  private static let partColumns = 768
+  /// From which inner dimension on such a part has twice the rows: packed strips, longer than a first-level cache, are read for each.
+  private static let leastInnerOfTallParts = 512
   /// How many rows ahead of the one that is packed memory is asked for.
   private static let prefetchDistance = 32
   /// A right operand of fewer floats is most likely in a cache, where asking for it early only takes time.
@@ -257,7 +266,9 @@ enum MatrixProduct {
         {
           next = lines(right, piece, columns: columns)
           next.spread(
-            over: asks(rows: min(rowBlock, rows.count), columns: columns.count, left.layout))
+            over: asks(
+              rows: min(rowBlock, rows.count), columns: columns.count, inner: block.length,
+              left.layout))
         }
         multiply(
           left, block.pieces, firstInner: block.start, inner: block.length, rows: rows,
@@ -340,21 +351,24 @@ enum MatrixProduct {
     ) { plan in
       runInParts(
         rows: rows, columns: columns, plan: plan, left: left, right: right, offset: offset,
-        taker.take)
+        taker)
     }
   }
 
   private static func runInParts(
     rows: Int, columns: Int, plan: InnerPlan, left: LeftOperand, right: RightOperand, offset: Int,
-    _ take: (TensorPart) -> Void
+    _ taker: PartTaker
   ) {
     let inner = plan.inner
+    // What takes a part goes through tensors of many times a cache's size. While a part is made, these are asked for, in so small
+    // parts that all stays in the second-level cache. A short inner dimension leaves no time for that: memory is fastest in
+    // order then, and a part has a few rows, whole or in long pieces, though the strips come from the third-level cache for each.
+    let asks = processor_target_has_avx512() != 0 && inner >= leastInnerOfAsking
     let cut = ColumnTasks(
       columns: columns, wanted: 1,
-      mostStrips: max(mostStrips(.columns), packedCount / inner / stripWidth))
-    // What takes a part goes through tensors of many times a cache's size, and memory is fastest in order. So a part has a few
-    // rows, whole or in long pieces, though the strips then come from the third-level cache for each.
-    let mostRows = 2 * tileRows
+      mostStrips: asks
+        ? partColumns / stripWidth : max(mostStrips(.columns), packedCount / inner / stripWidth))
+    let mostRows = (asks && inner >= leastInnerOfTallParts ? 4 : 2) * tileRows
     // Of like size, and of small matrices enough for the threads.
     let wanted = rows * columns * inner > serialLimit ? (4 + cut.count - 1) / cut.count : 1
     let least = max((rows + mostRows - 1) / mostRows, min(wanted, rows / tileRows))
@@ -396,13 +410,19 @@ enum MatrixProduct {
       let part = PartPlace(
         offset: offset + some.lowerBound * columns + here.lowerBound, stride: columns,
         rows: some.count, columns: here.count)
+      var lines = asks ? taker.lines(part) : .none
+      lines.spread(
+        over: Self.asks(rows: some.count, columns: here.count, inner: inner, left.layout))
       for block in plan.blocks {
         multiply(
           left, block.pieces, firstInner: block.start, inner: block.length, rows: some,
-          packed: strips + block.start * width, columns: here, into: target.part(block, of: plan))
+          packed: strips + block.start * width, columns: here, into: target.part(block, of: plan),
+          meanwhile: &lines)
       }
       withExtendedLifetime(values) {
-        take(TensorPart(place: part, values: values.pointer, valueStride: width))
+        taker.take(
+          TensorPart(
+            place: part, values: values.pointer, valueStride: width, wasAskedFor: asks))
       }
     }
   }
@@ -618,17 +638,28 @@ enum MatrixProduct {
         let width = stripWidth(remaining: columns.upperBound - column, by: left.layout)
         var first = row
         while first < last {
-          let step = lines.isDone ? last - first : rowsBetween(left.layout)
-          lines.ask()
+          // With registers of 512 bits a tile asks by itself.
+          let step =
+            lines.isDone || processor_target_has_avx512() != 0
+            ? last - first : rowsBetween(left.layout)
           let panel = Panel(
             pieces: pieces, inner: inner, strip: strip,
             valid: min(width, columns.upperBound - column), rows: first..<min(last, first + step),
             column: column,
             target: target)
-          if let buffer {
-            panel.run(width: width, packed: buffer.pointer + (first - row) * inner)
+          func run<A: Asking>(_ asking: inout A) {
+            if let buffer {
+              panel.run(width: width, packed: buffer.pointer + (first - row) * inner, &asking)
+            } else {
+              panel.run(width: width, left: left, &asking)
+            }
+          }
+          if lines.isDone || processor_target_has_avx512() == 0 {
+            lines.ask()
+            var silence = Silence()
+            run(&silence)
           } else {
-            panel.run(width: width, left: left)
+            run(&lines)
           }
           first += step
         }
@@ -744,13 +775,34 @@ public struct TensorPart {
   /// Its elements, for as long as whoever gets them takes, and how far apart its rows begin here.
   var values: UnsafePointer<Float>
   var valueStride: Int
+  /// Whether the memory that is read when it is taken was asked for; see ``PartTaker``.
+  var wasAskedFor = false
 }
 
 /// Takes a tensor in parts, in any order and on any thread.
 public struct PartTaker {
   let take: (TensorPart) -> Void
+  /// Three tensors of the same shape that `take` goes through: the first, and how far in floats the others are from it.
+  private let tensors: (first: UnsafePointer<Float>, others: (Int, Int))?
 
-  public init(_ take: @escaping (TensorPart) -> Void) { self.take = take }
+  /// - Parameter tensors: those that `take` reads at a part's place. A kernel may ask for their memory while it makes the part.
+  init(reading tensors: (Tensor, Tensor, Tensor)? = nil, _ take: @escaping (TensorPart) -> Void) {
+    self.take = take
+    self.tensors = tensors.map { first, second, third in
+      let base = first.pointer
+      return (UnsafePointer(base), (second.pointer - base, third.pointer - base))
+    }
+  }
+
+  public init(_ take: @escaping (TensorPart) -> Void) { self.init(reading: nil, take) }
+
+  /// The memory that is read when a part is taken.
+  func lines(_ place: PartPlace) -> LinesAhead {
+    guard let tensors else { return .none }
+    return LinesAhead(
+      tensors.first + place.offset, rows: place.rows, stride: place.stride, run: place.columns,
+      others: tensors.others)
+  }
 }
 
 /// `leftᵀ * right`, given away in parts.
@@ -798,13 +850,21 @@ struct PackedOperand {
 
   /// `target = left * self (+ target)` for the given number of rows.
   func multiply(_ left: LeftOperand, rows: Int, into target: ProductTarget) {
+    var nothing = LinesAhead.none
+    multiply(left, rows: rows, into: target, meanwhile: &nothing)
+  }
+
+  /// - Parameter lines: asked for between the products.
+  func multiply(
+    _ left: LeftOperand, rows: Int, into target: ProductTarget, meanwhile lines: inout LinesAhead
+  ) {
     precondition(left.layout == self.left)
     InnerPlan.with(Piece(left: 0, right: 0, length: inner), rightStride: 0) { plan in
       for block in plan.blocks {
         MatrixProduct.multiply(
           left, block.pieces, firstInner: block.start, inner: block.length, rows: 0..<rows,
           packed: storage.pointer + block.start * MatrixProduct.padded(columns),
-          columns: 0..<columns, into: target.part(block, of: plan))
+          columns: 0..<columns, into: target.part(block, of: plan), meanwhile: &lines)
       }
     }
   }

@@ -14,16 +14,20 @@ struct Panel {
   var column: Int
   var target: ProductTarget
 
+  /// After how many elements of the inner dimension a tile asks for memory.
+  static let innerBetween = 8
+
+  /// - Parameter asking: with registers of 512 bits; elsewhere nothing is asked.
   @inline(__always)
-  func run(width: Int, left: LeftOperand) {
+  func run<A: Asking>(width: Int, left: LeftOperand, _ asking: inout A) {
     if processor_target_has_avx512() != 0 {
       // Up to four rows that are left over would waste half of a tile of eight.
       let whole = rows.count & 7 <= 4 ? rows.count & ~7 : rows.count
       switch width {
-      case 48 where valid <= Row40.width: tiles(Row40.self, left, whole)
-      case 48: tiles(Row48.self, left, whole)
-      case 32: tiles(Row32.self, left, whole)
-      default: tiles(Row16.self, left, whole)
+      case 48 where valid <= Row40.width: tiles(Row40.self, left, whole, &asking)
+      case 48: tiles(Row48.self, left, whole, &asking)
+      case 32: tiles(Row32.self, left, whole, &asking)
+      default: tiles(Row16.self, left, whole, &asking)
       }
     } else if left.layout == .fewColumns {
       if width == 24 {
@@ -51,20 +55,26 @@ struct Panel {
   }
 
   @inline(__always)
-  private func tiles<R: TileRow>(_: R.Type, _ left: LeftOperand, _ whole: Int) {
-    if whole > 0 { tilesOf8(R.self, left, rows.lowerBound..<(rows.lowerBound + whole)) }
+  private func tiles<R: TileRow, A: Asking>(
+    _: R.Type, _ left: LeftOperand, _ whole: Int, _ asking: inout A
+  ) {
+    if whole > 0 { tilesOf8(R.self, left, rows.lowerBound..<(rows.lowerBound + whole), &asking) }
     if whole < rows.count { tileOf4(R.self, left, rows.lowerBound + whole) }
   }
 
-  /// - Parameter packed: the rows in groups of `tileRows`, each `[inner][tileRows]`.
+  /// - Parameters:
+  ///   - packed: the rows in groups of `tileRows`, each `[inner][tileRows]`.
+  ///   - stride: from an element of the inner dimension to the next, if the rows are a single group of eight.
   @inline(__always)
-  func run(width: Int, packed: UnsafePointer<Float>) {
+  func run<A: Asking>(
+    width: Int, packed: UnsafePointer<Float>, stride: Int = 8, _ asking: inout A
+  ) {
     if processor_target_has_avx512() != 0 {
       switch width {
-      case 48 where valid <= Row40.width: packedTilesOf8(Row40.self, packed)
-      case 48: packedTilesOf8(Row48.self, packed)
-      case 32: packedTilesOf8(Row32.self, packed)
-      default: packedTilesOf8(Row16.self, packed)
+      case 48 where valid <= Row40.width: packedTilesOf8(Row40.self, packed, stride, &asking)
+      case 48: packedTilesOf8(Row48.self, packed, stride, &asking)
+      case 32: packedTilesOf8(Row32.self, packed, stride, &asking)
+      default: packedTilesOf8(Row16.self, packed, stride, &asking)
       }
     } else {
       packedTilesOf6(Row16.self, packed)
@@ -72,7 +82,9 @@ struct Panel {
   }
 
   @inline(never)
-  private func tilesOf8<R: TileRow>(_: R.Type, _ left: LeftOperand, _ range: Range<Int>) {
+  private func tilesOf8<R: TileRow, A: Asking>(
+    _: R.Type, _ left: LeftOperand, _ range: Range<Int>, _ asking: inout A
+  ) {
     var row = range.lowerBound
     while row < range.upperBound {
       // Rows that don't exist read the last one that does.
@@ -90,16 +102,20 @@ struct Panel {
         let (a4, a5, a6, a7) = (s4 + piece.left, s5 + piece.left, s6 + piece.left, s7 + piece.left)
         var k = 0
         while k < piece.length {
-          r0.add(a0[k], b)
-          r1.add(a1[k], b)
-          r2.add(a2[k], b)
-          r3.add(a3[k], b)
-          r4.add(a4[k], b)
-          r5.add(a5[k], b)
-          r6.add(a6[k], b)
-          r7.add(a7[k], b)
-          b += R.stride
-          k &+= 1
+          asking.ask()
+          let end = A.isSilent ? piece.length : min(piece.length, k &+ Self.innerBetween)
+          while k < end {
+            r0.add(a0[k], b)
+            r1.add(a1[k], b)
+            r2.add(a2[k], b)
+            r3.add(a3[k], b)
+            r4.add(a4[k], b)
+            r5.add(a5[k], b)
+            r6.add(a6[k], b)
+            r7.add(a7[k], b)
+            b += R.stride
+            k &+= 1
+          }
         }
       }
       finish8(row, r0, r1, r2, r3, r4, r5, r6, r7)
@@ -136,7 +152,9 @@ struct Panel {
   }
 
   @inline(never)
-  private func packedTilesOf8<R: TileRow>(_: R.Type, _ packed: UnsafePointer<Float>) {
+  private func packedTilesOf8<R: TileRow, A: Asking>(
+    _: R.Type, _ packed: UnsafePointer<Float>, _ stride: Int, _ asking: inout A
+  ) {
     var (row, a) = (rows.lowerBound, packed)
     while row < rows.upperBound {
       var (r0, r1, r2, r3) = (R(), R(), R(), R())
@@ -144,17 +162,21 @@ struct Panel {
       var b = strip
       var k = 0
       while k < inner {
-        r0.add(a[0], b)
-        r1.add(a[1], b)
-        r2.add(a[2], b)
-        r3.add(a[3], b)
-        r4.add(a[4], b)
-        r5.add(a[5], b)
-        r6.add(a[6], b)
-        r7.add(a[7], b)
-        a += 8
-        b += R.stride
-        k &+= 1
+        asking.ask()
+        let end = A.isSilent ? inner : min(inner, k &+ Self.innerBetween)
+        while k < end {
+          r0.add(a[0], b)
+          r1.add(a[1], b)
+          r2.add(a[2], b)
+          r3.add(a[3], b)
+          r4.add(a[4], b)
+          r5.add(a[5], b)
+          r6.add(a[6], b)
+          r7.add(a[7], b)
+          a += stride
+          b += R.stride
+          k &+= 1
+        }
       }
       finish8(row, r0, r1, r2, r3, r4, r5, r6, r7)
       row &+= 8

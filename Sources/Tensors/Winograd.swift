@@ -246,14 +246,28 @@ package enum Winograd {
     }
   }
 
+  /// How transformed tiles lie in memory: `[block][36][tiles][channels of the block]`.
+  struct TileLayout {
+    /// Of a block; the last may have fewer.
+    let channels: Int
+    let tiles: Int
+
+    /// From an element to the next of a block of so many channels.
+    func elementStride(_ channels: Int) -> Int { spread(tiles * channels) }
+    var blockStride: Int { elements * elementStride(channels) }
+    /// How many floats so many channels take.
+    func count(_ all: Int) -> Int { (all + channels - 1) / channels * blockStride }
+  }
+
   /// Transforms the tiles of `range`, of inputs or of gradients of outputs.
   ///
   /// - Parameters:
   ///   - extent: 6 for patches that begin a pixel before their tile, 4 for the tiles themselves.
-  ///   - target: `[36][range.count][channels]`, elements `stride` apart.
+  ///   - target: where tile `first` goes.
   private static func transformTiles(
     _ x: Tensor, _ tiling: Tiling, _ range: Range<Int>, extent: Int,
-    into target: UnsafeMutablePointer<Float>, stride: Int, streamed: Bool = false
+    into target: UnsafeMutablePointer<Float>, from first: Int, _ layout: TileLayout,
+    streamed: Bool = false
   ) {
     let channels = x.shape[3]
     let (height, width) = (tiling.height, tiling.width)
@@ -285,15 +299,13 @@ package enum Winograd {
           patch = UnsafePointer(framed)
           rowStride = extent * channels
         }
-        let place = target + (index - range.lowerBound) * channels
-        if extent == 6 {
-          transformInput(
-            patch, rowStride: rowStride, columnStride: channels, channels: channels,
-            scratch: scratch, into: place, stride: stride, streamed: streamed)
-        } else {
-          transformOutputGradient(
-            patch, rowStride: rowStride, columnStride: channels, channels: channels,
-            scratch: scratch, into: place, stride: stride, streamed: streamed)
+        for channel in Swift.stride(from: 0, to: channels, by: layout.channels) {
+          let some = min(layout.channels, channels - channel)
+          let place = target + (channel / layout.channels * layout.blockStride)
+          let transform = extent == 6 ? transformInput : transformOutputGradient
+          transform(
+            patch + channel, rowStride, channels, some, scratch, place + (index - first) * some,
+            layout.elementStride(some), streamed)
         }
       }
     }
@@ -368,23 +380,18 @@ package enum Winograd {
     }
   }
 
-  /// Asks for one of several parts of the weights that `packWeights` takes with these arguments.
-  @inline(never)
-  static func prefetchWeights(
-    _ w: Tensor, rotated: Bool, inner: Range<Int>, columns: Range<Int>, part: Int,
-    of parts: Int
-  ) {
+  /// One of 36 parts of the weights that `packWeights` takes with these arguments: a quarter of a tap's.
+  private static func lines(
+    _ w: Tensor, rotated: Bool, inner: Range<Int>, columns: Range<Int>, part: Int
+  ) -> LinesAhead {
     let (inputs, outputs) = (w.shape[2], w.shape[3])
     // In memory a row of the weights has the outputs of an input.
     let (rows, run) = rotated ? (columns, inner) : (inner, columns)
-    let all = 9 * rows.count
-    for row in (part * all / parts)..<((part + 1) * all / parts) {
-      let (tap, input) = (row / rows.count, rows.lowerBound + row % rows.count)
-      let line = w.pointer + (tap * inputs + input) * outputs
-      for output in Swift.stride(from: run.lowerBound, to: run.upperBound, by: 16) {
-        processor_prefetch_far(line + output)
-      }
-    }
+    let (tap, quarter) = (part / 4, part % 4)
+    let first = rows.count * quarter / 4
+    return LinesAhead(
+      w.pointer + ((tap * inputs + rows.lowerBound + first) * outputs + run.lowerBound),
+      rows: rows.count * (quarter + 1) / 4 - first, stride: outputs, run: run.count)
   }
 
   // MARK: - Convolutions
@@ -416,17 +423,25 @@ package enum Winograd {
     let groups = cut.count
 
     let isLarge = w.count > MatrixProduct.cachedCount
-    // The chunk that a thread works on, [36][tiles][inner]. Of few tiles, which are one chunk, each thread transforms all.
+    // The chunk that a thread works on. Of few tiles, which are one chunk, each thread transforms all.
     let transformed = LaneValues<(chunk: Int, tiles: Storage)>()
+    // A block of channels that are added up at once lies in memory in the order in which it is multiplied; by rows of elements all
+    // channels are multiplied with one.
+    func layout(_ tiles: Int) -> TileLayout {
+      TileLayout(
+        channels: suitsRows(tiles: tiles, inner: inner) ? inner : min(inner, innerBlock),
+        tiles: tiles)
+    }
     func transform(_ chunk: Int) -> UnsafePointer<Float> {
       let own = transformed.own
       if let own, own.chunk == chunk { return UnsafePointer(own.tiles.pointer) }
       let storage =
         own?.tiles
-        ?? StoragePool.shared.storage(count: elements * spread(tilesPerChunk * inner))
+        ?? StoragePool.shared.storage(count: layout(tilesPerChunk).count(inner))
       let tiles = tiles(chunk)
       transformTiles(
-        x, tiling, tiles, extent: 6, into: storage.pointer, stride: spread(tiles.count * inner))
+        x, tiling, tiles, extent: 6, into: storage.pointer, from: tiles.lowerBound,
+        layout(tiles.count))
       transformed.own = (chunk, storage)
       return UnsafePointer(storage.pointer)
     }
@@ -454,28 +469,35 @@ package enum Winograd {
           packWeights(
             w, rotated: rotated, inner: block, columns: column..<(column + width),
             into: packed.pointer)
-          let piece = Piece(left: start, right: 0, length: block.count)
           // What is packed next comes from memory while the products keep the processor busy.
           let next =
             block.upperBound < inner
             ? (block.upperBound, column) : (0, column + width)
+          let nextColumns = next.1..<min(foreseen, next.1 + MatrixProduct.stripWidth)
+          let layout = layout(tiles.count)
+          let elementStride = layout.elementStride(block.count)
           for element in 0..<elements {
-            if isLarge, next.1 < foreseen {
-              prefetchWeights(
+            var lines = LinesAhead.none
+            if isLarge, !nextColumns.isEmpty {
+              lines = self.lines(
                 w, rotated: rotated, inner: next.0..<min(inner, next.0 + innerBlock),
-                columns: next.1..<min(foreseen, next.1 + MatrixProduct.stripWidth), part: element,
-                of: elements)
+                columns: nextColumns, part: element)
+              lines.spread(
+                over: MatrixProduct.asks(
+                  rows: tiles.count, columns: width, inner: block.count, .rows))
             }
-            MatrixProduct.multiply(
-              LeftOperand(
-                base: left + element * spread(tiles.count * inner), layout: .rows,
-                offsets: .strided(inner)),
-              piece, rows: tiles.count,
-              packed: packed.pointer + element * spread(block.count * width), columns: width,
-              into: ProductTarget(
-                base: products.pointer + element * spread(tiles.count * width),
-                offsets: .strided(width),
-                accumulates: start > 0))
+            let operand = LeftOperand(
+              base: left + (start / innerBlock * layout.blockStride + element * elementStride),
+              layout: .rows, offsets: .strided(block.count))
+            let target = ProductTarget(
+              base: products.pointer + element * spread(tiles.count * width),
+              offsets: .strided(width), accumulates: start > 0)
+            Piece(left: 0, right: 0, length: block.count).asBuffer {
+              MatrixProduct.multiply(
+                operand, $0, firstInner: 0, inner: block.count, rows: 0..<tiles.count,
+                packed: packed.pointer + element * spread(block.count * width),
+                columns: 0..<width, into: target, meanwhile: &lines)
+            }
           }
         }
         transformProducts(
@@ -605,45 +627,53 @@ package enum Winograd {
   ) {
     let tiling = Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
     let (inputs, outputs, count) = (x.shape[3], gradient.shape[3], tiling.count)
-    let left = StoragePool.shared.storage(count: elements * spread(count * inputs))
-    let right = StoragePool.shared.storage(count: elements * spread(count * outputs))
+    // With registers of 512 bits tiles are put where the products want them: sixteen rows side by side, and strips of columns.
+    let isPacked = processor_target_has_avx512() != 0
+    let leftLayout = TileLayout(channels: isPacked ? 16 : inputs, tiles: count)
+    let rightLayout = TileLayout(
+      channels: isPacked ? MatrixProduct.stripWidth : outputs, tiles: count)
+    let left = StoragePool.shared.storage(count: leftLayout.count(inputs))
+    let right = StoragePool.shared.storage(count: rightLayout.count(outputs))
     Parallel.forEachRange(of: count, grain: 8) { range in
       transformTiles(
-        x, tiling, range, extent: 6, into: left.pointer + range.lowerBound * inputs,
-        stride: spread(count * inputs),
+        x, tiling, range, extent: 6, into: left.pointer, from: 0, leftLayout,
         streamed: Tensor.isStreamed(count: elements * count * inputs))
       transformTiles(
-        gradient, tiling, range, extent: 4, into: right.pointer + range.lowerBound * outputs,
-        stride: spread(count * outputs),
+        gradient, tiling, range, extent: 4, into: right.pointer, from: 0, rightLayout,
         streamed: Tensor.isStreamed(count: elements * count * outputs))
     }
 
     let blocks = GradientBlock.all(rows: inputs, columns: outputs, tiles: count)
-    func pack(_ element: Int, _ columns: Range<Int>) -> PackedOperand {
-      PackedOperand(
+    func pack(_ element: Int, _ columns: Range<Int>) -> PackedOperand? {
+      if isPacked { return nil }
+      return PackedOperand(
         RightOperand(
           base: UnsafePointer(right.pointer)
-            + (element * spread(count * outputs) + columns.lowerBound),
+            + (element * rightLayout.elementStride(outputs) + columns.lowerBound),
           layout: .rows, stride: outputs), inner: count, columns: columns.count, for: .columns)
     }
     func multiply(
-      _ block: GradientBlock, _ element: Int, _ packed: PackedOperand,
+      _ block: GradientBlock, _ element: Int, _ packed: PackedOperand?,
       into products: UnsafeMutablePointer<Float>
     ) {
+      let target = ProductTarget(
+        base: products + element * spread(block.count), offsets: .strided(block.columns.count))
+      guard let packed else {
+        return multiplyPacked(
+          left.pointer, leftLayout, right.pointer, rightLayout, element, block, into: target)
+      }
       packed.multiply(
         LeftOperand(
           base: UnsafePointer(left.pointer)
-            + (element * spread(count * inputs) + block.rows.lowerBound),
+            + (element * leftLayout.elementStride(inputs) + block.rows.lowerBound),
           layout: .columns, offsets: .strided(inputs)),
-        rows: block.rows.count,
-        into: ProductTarget(
-          base: products + element * spread(block.count), offsets: .strided(block.columns.count)))
+        rows: block.rows.count, into: target)
     }
     let room = elements * spread(blocks[0].count)
     if blocks.count >= 3 * Parallel.threads {
       // What all blocks of the same columns are multiplied with is packed once.
       let columns = blocks.prefix { $0.rows == blocks[0].rows }.map(\.columns)
-      let packed = [PackedOperand](unsafeUninitializedCapacity: columns.count * elements) {
+      let packed = [PackedOperand?](unsafeUninitializedCapacity: columns.count * elements) {
         packed, made in
         made = columns.count * elements
         Parallel.forEach(made) { number in
@@ -681,6 +711,36 @@ package enum Winograd {
           (rows.lowerBound + group * rows.count / groups)..<(rows.lowerBound + (group + 1)
             * rows.count / groups),
           blocks[number])
+      }
+    }
+  }
+
+  /// The products of an element of the tiles of a block, which lie as register tiles of eight rows want them.
+  private static func multiplyPacked(
+    _ left: UnsafePointer<Float>, _ leftLayout: TileLayout, _ right: UnsafePointer<Float>,
+    _ rightLayout: TileLayout, _ element: Int, _ block: GradientBlock, into target: ProductTarget
+  ) {
+    let (rows, columns) = (block.rows, block.columns)
+    let a = left + element * leftLayout.elementStride(leftLayout.channels)
+    var silence = Silence()
+    for column in stride(from: columns.lowerBound, to: columns.upperBound, by: rightLayout.channels)
+    {
+      let width = min(rightLayout.channels, columns.upperBound - column)
+      let strip =
+        right + column / rightLayout.channels * rightLayout.blockStride
+        + element * rightLayout.elementStride(width)
+      for row in stride(from: rows.lowerBound, to: rows.upperBound, by: MatrixProduct.tileRows) {
+        let first = row - rows.lowerBound
+        Panel(
+          pieces: UnsafeBufferPointer(start: nil, count: 0), inner: leftLayout.tiles, strip: strip,
+          valid: width, rows: first..<(first + MatrixProduct.tileRows),
+          column: column - columns.lowerBound, target: target
+        ).run(
+          width: width,
+          packed: a
+            + (row / leftLayout.channels * leftLayout.blockStride
+              + row % leftLayout.channels),
+          stride: leftLayout.channels, &silence)
       }
     }
   }

@@ -74,8 +74,10 @@ import Testing
     }
   }
 
-  @Test func byPartsOfTheGradientItIsTheSame() {
-    let (a, b) = (random([7, 130], 1), random([7, 211], 2))
+  /// Of an inner dimension so long that the state is asked for, too.
+  @Test(arguments: [(7, 130, 211), (40, 30, 850), (530, 70, 100)])
+  func byPartsOfTheGradientItIsTheSame(inner: Int, rows: Int, columns: Int) {
+    let (a, b) = (random([inner, rows], 1), random([inner, columns], 2))
     let gradient = matrixProduct(a, b, transposingLeft: true)
     func state() -> [Tensor] {
       [random([130, 211], 3), Tensor(zeros: [130, 211]), Tensor(zeros: [130, 211])]
