@@ -12,6 +12,16 @@ static inline int processor_target_has_avx512(void) {
 #endif
 }
 
+/// Whether the processor is one of Intel's.
+static inline int processor_is_intel(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_is("intel") != 0;
+#else
+  return 0;
+#endif
+}
+
 /// The first instruction set that the program was built for and this processor lacks, or null.
 static inline const char *processor_missing_feature(void) {
 #if defined(__x86_64__)

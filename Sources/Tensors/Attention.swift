@@ -208,14 +208,20 @@ public func attentionGradient(
     view(values).copy(keyCount, width: width, to: theValues)
     let ofKeys = [theKeys, theValues, byKeys, byValues]
     let keyStarts = Array(stride(from: 0, to: keyCount, by: keyBlock))
-    let keyRows = keyStarts.map { start in
-      PackedOperand(
-        theKeys.right(.rows, from: start), inner: min(keyBlock, keyCount - start),
-        columns: width, for: .fewColumns)
-    }
+    // With registers of 512 bits the gradient by the queries is made turned, `[width][queries]`: nothing has to be packed for it.
+    let isTurned = processor_target_has_avx512() != 0
+    let turned = isTurned ? Tensor(uninitialized: [MatrixProduct.padded(width), length]) : nil
+    let keyRows =
+      isTurned
+      ? []
+      : keyStarts.map { start in
+        PackedOperand(
+          theKeys.right(.rows, from: start), inner: min(keyBlock, keyCount - start),
+          columns: width, for: .fewColumns)
+      }
     let weights = Tensor(uninitialized: [keyBlock, length])
     let scores = Tensor(uninitialized: [keyBlock, length])
-    let (sums, dots) = (Tensor(zeros: [length]), Tensor(zeros: [length]))
+    let (origins, shifts) = (Tensor(zeros: [length]), Tensor(zeros: [length]))
     for start in stride(from: 0, to: queryCount, by: queryBlock) {
       let count = min(queryBlock, queryCount - start)
       func packed(_ tensor: Tensor, _ layout: RightOperand.Layout) -> PackedOperand {
@@ -226,10 +232,12 @@ public func attentionGradient(
       let (queryColumns, queryRows) = (packed(queries, .columns), packed(queries, .rows))
       let (columns, rows) = (packed(gradient, .columns), packed(gradient, .rows))
       for query in 0..<count {
-        sums.pointer[query] = logSums.pointer[task * queryCount + start + query]
-        dots.pointer[query] = dot(
-          view(gradient).base + (start + query) * view(gradient).stride,
-          view(result).base + (start + query) * view(result).stride, width)
+        origins.pointer[query] = -log2e * logSums.pointer[task * queryCount + start + query]
+        shifts.pointer[query] =
+          -scale
+          * dot(
+            view(gradient).base + (start + query) * view(gradient).stride,
+            view(result).base + (start + query) * view(result).stride, width)
       }
       for (block, first) in keyStarts.enumerated() {
         let keysHere = min(keyBlock, keyCount - first)
@@ -246,21 +254,27 @@ public func attentionGradient(
           if let next {
             let row = min(keyStarts[next] + key, keyCount - 1)
             for view in ofKeys { view.prefetch(row, width: width) }
-            keyRows[next].prefetch(part: key, of: keysHere)
+            if !isTurned { keyRows[next].prefetch(part: key, of: keysHere) }
           }
           let (weights, scores) = (weights.pointer + key * length, scores.pointer + key * length)
           scoreGradient(
-            weights: weights, scores: scores, count: count, scale: scale, logSums: sums.pointer,
-            dots: dots.pointer)
+            weights: weights, scores: scores, count: count, scale: scale,
+            origins: origins.pointer, shifts: shifts.pointer)
           // Queries before the key don't see it.
           guard causal, first + key > start else { continue }
           let hidden = min(count, first + key - start)
           weights.update(repeating: 0, count: hidden)
           scores.update(repeating: 0, count: hidden)
         }
-        keyRows[block].multiply(
-          LeftOperand(base: UnsafePointer(scores.pointer), layout: .fewColumns, offsets: plain),
-          rows: count, into: byQueries.target(accumulates: first > 0))
+        if let turned {
+          addTurned(
+            theKeys, from: first, keysHere, width: width, scores.pointer, length, columns: count,
+            into: ProductTarget(base: turned.pointer, offsets: plain, accumulates: first > 0))
+        } else {
+          keyRows[block].multiply(
+            LeftOperand(base: UnsafePointer(scores.pointer), layout: .fewColumns, offsets: plain),
+            rows: count, into: byQueries.target(accumulates: first > 0))
+        }
         queryRows.multiply(
           LeftOperand(base: UnsafePointer(scores.pointer), layout: .rows, offsets: plain),
           rows: keysHere, into: byKeys.target(from: first, accumulates: start > 0))
@@ -268,7 +282,11 @@ public func attentionGradient(
           LeftOperand(base: UnsafePointer(weights.pointer), layout: .rows, offsets: plain),
           rows: keysHere, into: byValues.target(from: first, accumulates: start > 0))
       }
-      byQueries.copy(count, width: width, to: view(queryGradient), at: start)
+      if let turned {
+        turn(turned.pointer, length, width: width, count, to: view(queryGradient), at: start)
+      } else {
+        byQueries.copy(count, width: width, to: view(queryGradient), at: start)
+      }
     }
     withExtendedLifetime(room) {
       byKeys.copy(keyCount, width: width, to: view(keyGradient))
@@ -278,17 +296,63 @@ public func attentionGradient(
   return (queryGradient, keyGradient, valueGradient)
 }
 
+/// Adds `keysᵀ * scores`, `[width, columns]`, where both lie row by row.
+/// - Parameters:
+///   - keys: some rows. Up to seven floats beyond each are read, too.
+///   - scores: a row for each of these keys, `length` apart, a multiple of 16.
+private func addTurned(
+  _ keys: HeadView, from first: Int, _ count: Int, width: Int, _ scores: UnsafePointer<Float>,
+  _ length: Int, columns: Int, into target: ProductTarget
+) {
+  var silence = Silence()
+  let rows = UnsafePointer(keys.base + first * keys.stride)
+  for column in stride(from: 0, to: columns, by: MatrixProduct.stripWidth) {
+    let stripWidth = MatrixProduct.stripWidth(remaining: columns - column)
+    for row in stride(from: 0, to: width, by: MatrixProduct.tileRows) {
+      Panel(
+        pieces: UnsafeBufferPointer(start: nil, count: 0), inner: count, strip: scores + column,
+        valid: min(stripWidth, columns - column),
+        rows: row..<min(width, row + MatrixProduct.tileRows), column: column, target: target,
+        stripStride: length
+      ).run(width: stripWidth, packed: rows + row, stride: keys.stride, &silence)
+    }
+  }
+}
+
+/// Turns `[width][count]`, rows `length` apart, into rows of a head from `start` on.
+/// - Parameter turned: as many rows as a multiple of 16, all of which are read.
+private func turn(
+  _ turned: UnsafePointer<Float>, _ length: Int, width: Int, _ count: Int, to head: HeadView,
+  at start: Int
+) {
+  withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16) { buffer in
+    let block = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+    for query in stride(from: 0, to: count, by: 16) {
+      for column in stride(from: 0, to: width, by: 16) {
+        transpose16x16(turned + (column * length + query), length, into: block, 16)
+        for i in 0..<min(16, count - query) {
+          let line = head.base + (start + query + i) * head.stride + column
+          write(load(block + i * 16), line, min(16, width - column))
+        }
+      }
+    }
+  }
+}
+
 /// Turns a key's scores into weights, and the gradients by the weights, in `scores`, into those by the unscaled scores.
+/// - Parameters:
+///   - origins: the queries' logarithms of sums, to the base 1/2.
+///   - shifts: what is added to each query's scaled gradients by its weights.
 private func scoreGradient(
   weights: UnsafeMutablePointer<Float>, scores: UnsafeMutablePointer<Float>, count: Int,
-  scale: Float, logSums: UnsafePointer<Float>, dots: UnsafePointer<Float>
+  scale: Float, origins: UnsafePointer<Float>, shifts: UnsafePointer<Float>
 ) {
   let (factor, exponent) = (Vector(repeating: scale), Vector(repeating: scale * log2e))
   forEachVector(0..<count) { j, n in
-    let origin = read(logSums + j, n) * Vector(repeating: -log2e)
-    let weight = powerOfTwo(origin.addingProduct(read(weights + j, n), exponent))
+    let weight = powerOfTwo(read(origins + j, n).addingProduct(read(weights + j, n), exponent))
     write(weight, weights + j, n)
-    write(weight * (read(scores + j, n) - read(dots + j, n)) * factor, scores + j, n)
+    write(
+      weight * read(shifts + j, n).addingProduct(read(scores + j, n), factor), scores + j, n)
   }
 }
 

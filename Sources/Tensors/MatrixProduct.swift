@@ -47,7 +47,7 @@ struct LeftOperand {
     /// Each column is contiguous: element (i, k) at `offsets[k] + i`. One piece.
     case columns
     /// Like columns, evenly spaced and so few that they stay in the first-level cache while they are read: up to three floats
-    /// beyond the last row are read, too.
+    /// beyond the last row are read, too. Not with registers of 512 bits.
     case fewColumns
   }
   var base: UnsafePointer<Float>
@@ -60,7 +60,7 @@ struct LeftOperand {
 
 extension LeftOperand.Layout {
   @inline(__always) var isPacked: Bool {
-    self == .columns || self == .fewColumns && processor_target_has_avx512() != 0
+    self == .columns
   }
 }
 
@@ -466,6 +466,12 @@ enum MatrixProduct {
     while column < columns.upperBound {
       let width = stripWidth(remaining: columns.upperBound - column, by: left)
       let valid = min(width, columns.upperBound - column)
+      if PairedRow40.suits(stripWidth: width, valid: valid, left) {
+        packPairs(right, block, column: column, valid: valid, into: target)
+        for piece in block { target += piece.length &* width }
+        column += width
+        continue
+      }
       for piece in block {
         let source = right.base + piece.right
         switch right.layout {
@@ -479,6 +485,29 @@ enum MatrixProduct {
         target += piece.length &* width
       }
       column += width
+    }
+  }
+
+  /// Packs a strip for ``PairedRow40``.
+  private static func packPairs(
+    _ right: RightOperand, _ block: UnsafeBufferPointer<Piece>, column: Int, valid: Int,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    var place = target
+    for piece in block {
+      let source = right.base + piece.right
+      switch right.layout {
+      case .rows:
+        PairedRow40.pack(
+          source + column, right.stride, piece.length, valid: valid, into: place)
+      case .columns:
+        // Columns are seldom so few: through rows.
+        let rows = StoragePool.shared.storage(count: piece.length * 48)
+        packColumns(
+          source + column * right.stride, right.stride, piece.length, 48, valid, into: rows.pointer)
+        PairedRow40.pack(rows.pointer, 48, piece.length, valid: valid, into: place)
+      }
+      place += piece.length * PairedRow40.width
     }
   }
 

@@ -13,6 +13,8 @@ struct Panel {
   var rows: Range<Int>
   var column: Int
   var target: ProductTarget
+  /// From a row of the strip to the next, if it isn't packed. With registers of 512 bits and a packed left operand.
+  var stripStride: Int?
 
   /// After how many elements of the inner dimension a tile asks for memory.
   static let innerBetween = 8
@@ -24,7 +26,7 @@ struct Panel {
       // Up to four rows that are left over would waste half of a tile of eight.
       let whole = rows.count & 7 <= 4 ? rows.count & ~7 : rows.count
       switch width {
-      case 48 where valid <= Row40.width: tiles(Row40.self, left, whole, &asking)
+      case 48 where valid <= PairedRow40.width: tiles(PairedRow40.self, left, whole, &asking)
       case 48: tiles(Row48.self, left, whole, &asking)
       case 32: tiles(Row32.self, left, whole, &asking)
       default: tiles(Row16.self, left, whole, &asking)
@@ -104,16 +106,28 @@ struct Panel {
         while k < piece.length {
           asking.ask()
           let end = A.isSilent ? piece.length : min(piece.length, k &+ Self.innerBetween)
-          while k < end {
-            r0.add(a0[k], b)
-            r1.add(a1[k], b)
-            r2.add(a2[k], b)
-            r3.add(a3[k], b)
-            r4.add(a4[k], b)
-            r5.add(a5[k], b)
-            r6.add(a6[k], b)
-            r7.add(a7[k], b)
+          while k &+ R.depth <= end {
+            r0.add(a0 + k, b)
+            r1.add(a1 + k, b)
+            r2.add(a2 + k, b)
+            r3.add(a3 + k, b)
+            r4.add(a4 + k, b)
+            r5.add(a5 + k, b)
+            r6.add(a6 + k, b)
+            r7.add(a7 + k, b)
             b += R.stride
+            k &+= R.depth
+          }
+          if R.depth > 1, k < end {
+            r0.addLast(a0[k], b)
+            r1.addLast(a1[k], b)
+            r2.addLast(a2[k], b)
+            r3.addLast(a3[k], b)
+            r4.addLast(a4[k], b)
+            r5.addLast(a5[k], b)
+            r6.addLast(a6[k], b)
+            r7.addLast(a7[k], b)
+            b += R.width
             k &+= 1
           }
         }
@@ -136,13 +150,20 @@ struct Panel {
     for piece in pieces {
       let (a0, a1, a2, a3) = (s0 + piece.left, s1 + piece.left, s2 + piece.left, s3 + piece.left)
       var k = 0
-      while k < piece.length {
-        r0.add(a0[k], b)
-        r1.add(a1[k], b)
-        r2.add(a2[k], b)
-        r3.add(a3[k], b)
+      while k &+ R.depth <= piece.length {
+        r0.add(a0 + k, b)
+        r1.add(a1 + k, b)
+        r2.add(a2 + k, b)
+        r3.add(a3 + k, b)
         b += R.stride
-        k &+= 1
+        k &+= R.depth
+      }
+      if R.depth > 1, k < piece.length {
+        r0.addLast(a0[k], b)
+        r1.addLast(a1[k], b)
+        r2.addLast(a2[k], b)
+        r3.addLast(a3[k], b)
+        b += R.width
       }
     }
     finish(r0, row)
@@ -155,6 +176,7 @@ struct Panel {
   private func packedTilesOf8<R: TileRow, A: Asking>(
     _: R.Type, _ packed: UnsafePointer<Float>, _ stride: Int, _ asking: inout A
   ) {
+    let stripStride = stripStride ?? R.stride
     var (row, a) = (rows.lowerBound, packed)
     while row < rows.upperBound {
       var (r0, r1, r2, r3) = (R(), R(), R(), R())
@@ -174,7 +196,7 @@ struct Panel {
           r6.add(a[6], b)
           r7.add(a[7], b)
           a += stride
-          b += R.stride
+          b += stripStride
           k &+= 1
         }
       }
@@ -391,8 +413,14 @@ protocol TileRow {
   /// From a row of a packed strip to the next.
   static var stride: Int { get }
   init()
+  /// How many elements of the inner dimension stand in a row of a packed strip.
+  static var depth: Int { get }
   /// Adds `a` times the `width` floats at `b`.
   mutating func add(_ a: Float, _ b: UnsafePointer<Float>)
+  /// Adds the products of `depth` elements with those of a row of a packed strip.
+  mutating func add(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>)
+  /// The same of the last, where the inner dimension is no multiple of `depth`.
+  mutating func addLast(_ a: Float, _ b: UnsafePointer<Float>)
   /// Adds each of four times the `width` floats at `b` to a row of its own.
   static func add(
     _ a: (Float, Float, Float, Float), _ b: UnsafePointer<Float>, _ r0: inout Self,
@@ -466,6 +494,13 @@ struct Row48: TileRow {
 
 extension TileRow {
   static var stride: Int { width }
+  @inline(__always) static var depth: Int { 1 }
+
+  @_transparent
+  mutating func add(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>) { add(a[0], b) }
+
+  @_transparent
+  mutating func addLast(_ a: Float, _ b: UnsafePointer<Float>) { add(a, b) }
 
   @_transparent
   static func add(
@@ -479,8 +514,8 @@ extension TileRow {
   }
 }
 
-/// The first 40 columns of a strip of 48, as many as a head of attention often has: where a vector of 512 bits is two
-/// instructions' worth, half a vector takes half as long.
+/// The first 40 columns of a strip of 48, as many as a head of attention often has: half a vector may take half as long as a whole
+/// one.
 struct Row40: TileRow {
   var (x, y) = (Vector(), Vector())
   var z = SIMD8<Float>()
@@ -519,6 +554,102 @@ struct Row40: TileRow {
     finish(
       Vector(lowHalf: z, highHalf: SIMD8()), line, 32, valid: valid, adding: others,
       bias: bias)
+  }
+}
+
+/// The same from a strip that holds two elements of the inner dimension side by side, `[2][32]` and then the last eight columns
+/// of both, in turns, so that no vector is half empty.
+struct PairedRow40: TileRow {
+  var (x, y) = (Vector(), Vector())
+  /// In even lanes what the first of two elements adds to the last eight columns, in odd ones what the second does.
+  var z = Vector()
+  @inline(__always) static var width: Int { 40 }
+  @inline(__always) static var stride: Int { 80 }
+  @inline(__always) static var depth: Int { 2 }
+
+  @_transparent
+  mutating func add(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>) {
+    let (first, second) = (Vector(repeating: a[0]), Vector(repeating: a[1]))
+    x.addProduct(first, load(b))
+    y.addProduct(first, load(b + 16))
+    x.addProduct(second, load(b + 32))
+    y.addProduct(second, load(b + 48))
+    let both = SIMD8<Double>(repeating: UnsafeRawPointer(a).loadUnaligned(as: Double.self))
+    z.addProduct(unsafeBitCast(both, to: Vector.self), load(b + 64))
+  }
+
+  @inline(__always)
+  mutating func add(_ a: Float, _ b: UnsafePointer<Float>) { addLast(a, b) }
+
+  /// From a row `[32]` and the last eight columns.
+  @_transparent
+  mutating func addLast(_ a: Float, _ b: UnsafePointer<Float>) {
+    let a = Vector(repeating: a)
+    x.addProduct(a, load(b))
+    y.addProduct(a, load(b + 16))
+    z.evenHalf = z.evenHalf.addingProduct(a.lowHalf, loadHalf(b + 32))
+  }
+
+  @_transparent
+  private var last: SIMD8<Float> { z.evenHalf + z.oddHalf }
+
+  @_transparent
+  mutating func add(_ others: UnsafePointer<Float>) {
+    x += load(others)
+    y += load(others + 16)
+    z.evenHalf += loadHalf(others + 32)
+  }
+
+  @_transparent
+  func store(_ line: UnsafeMutablePointer<Float>, streamed: Bool) {
+    Tensors.store(x, line, streamed: streamed)
+    Tensors.store(y, line + 16, streamed: streamed)
+    storeHalf(last, line + 32)
+  }
+
+  @inline(__always)
+  func store(
+    _ line: UnsafeMutablePointer<Float>, valid: Int, adding others: UnsafePointer<Float>?,
+    bias: UnsafePointer<Float>?
+  ) {
+    finish(x, line, 0, valid: valid, adding: others, bias: bias)
+    finish(y, line, 16, valid: valid, adding: others, bias: bias)
+    finish(
+      Vector(lowHalf: last, highHalf: SIMD8()), line, 32, valid: valid, adding: others,
+      bias: bias)
+  }
+
+  /// Whether a strip of so many columns, of which so many exist, is packed for this.
+  @inline(__always)
+  static func suits(stripWidth: Int, valid: Int, _ left: LeftOperand.Layout) -> Bool {
+    processor_target_has_avx512() != 0 && !left.isPacked && stripWidth == 48 && valid <= width
+  }
+
+  /// Packs rows of 33 to 40 columns.
+  static func pack(
+    _ source: UnsafePointer<Float>, _ stride: Int, _ length: Int, valid: Int,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    func last(_ line: UnsafePointer<Float>) -> SIMD8<Float> { read(line + 32, valid - 32).lowHalf }
+    var place = target
+    for k in Swift.stride(from: 0, to: length & ~1, by: 2) {
+      let (first, second) = (source + k * stride, source + (k + 1) * stride)
+      Tensors.store(load(first), place)
+      Tensors.store(load(first + 16), place + 16)
+      Tensors.store(load(second), place + 32)
+      Tensors.store(load(second + 16), place + 48)
+      var both = Vector()
+      both.evenHalf = last(first)
+      both.oddHalf = last(second)
+      Tensors.store(both, place + 64)
+      place += Self.stride
+    }
+    if length & 1 != 0 {
+      let line = source + (length - 1) * stride
+      Tensors.store(load(line), place)
+      Tensors.store(load(line + 16), place + 16)
+      storeHalf(last(line), place + 32)
+    }
   }
 }
 

@@ -1,3 +1,6 @@
+import CProcessor
+import Synchronization
+
 /// A dense float32 array of up to four dimensions, always contiguous, innermost dimension last.
 ///
 /// A tensor is a reference to pooled memory and a shape. What computes with tensors makes new ones; the few operations
@@ -49,9 +52,15 @@ public struct Tensor: Sendable {
 
   /// Whether kernels store this tensor past the caches: it is of 4 MB or more, which no second-level cache holds. A line that
   /// another core has read before takes 10 ns to be written again, or 28 where the cores share no cache, and past the caches 2.
+  /// An Intel processor has one third-level cache for all cores, and there it pays from 16 MB on.
   var isStreamed: Bool { Self.isStreamed(count: count) }
 
-  static func isStreamed(count: Int) -> Bool { count >= 1 << 20 && Parallel.threads > 1 }
+  static func isStreamed(count: Int) -> Bool {
+    count >= leastStreamed.load(ordering: .relaxed) && Parallel.threads > 1
+  }
+
+  /// How many elements a tensor has at least that is streamed. Never changed but by tests.
+  static let leastStreamed = Atomic(processor_is_intel() != 0 ? 1 << 22 : 1 << 20)
 
   /// The one element of a tensor of one element.
   public var scalar: Float {

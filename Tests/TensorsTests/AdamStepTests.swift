@@ -80,7 +80,9 @@ import Testing
     let (a, b) = (random([inner, rows], 1), random([inner, columns], 2))
     let gradient = matrixProduct(a, b, transposingLeft: true)
     func state() -> [Tensor] {
-      [random([rows, columns], 3), Tensor(zeros: [rows, columns]), Tensor(zeros: [rows, columns])]
+      [
+        random([rows, columns], 3), Tensor(zeros: [rows, columns]), Tensor(zeros: [rows, columns]),
+      ]
     }
     let (whole, parts) = (state(), state())
     for step in 1...3 {
