@@ -59,9 +59,7 @@ struct LeftOperand {
 }
 
 extension LeftOperand.Layout {
-  @inline(__always) var isPacked: Bool {
-    self == .columns
-  }
+  @inline(__always) var isPacked: Bool { self == .columns }
 }
 
 /// The right operand, `[inner, columns]`.
@@ -879,21 +877,13 @@ struct PackedOperand {
 
   /// `target = left * self (+ target)` for the given number of rows.
   func multiply(_ left: LeftOperand, rows: Int, into target: ProductTarget) {
-    var nothing = LinesAhead.none
-    multiply(left, rows: rows, into: target, meanwhile: &nothing)
-  }
-
-  /// - Parameter lines: asked for between the products.
-  func multiply(
-    _ left: LeftOperand, rows: Int, into target: ProductTarget, meanwhile lines: inout LinesAhead
-  ) {
     precondition(left.layout == self.left)
     InnerPlan.with(Piece(left: 0, right: 0, length: inner), rightStride: 0) { plan in
       for block in plan.blocks {
         MatrixProduct.multiply(
           left, block.pieces, firstInner: block.start, inner: block.length, rows: 0..<rows,
           packed: storage.pointer + block.start * MatrixProduct.padded(columns),
-          columns: 0..<columns, into: target.part(block, of: plan), meanwhile: &lines)
+          columns: 0..<columns, into: target.part(block, of: plan))
       }
     }
   }

@@ -644,9 +644,8 @@ package enum Winograd {
     }
 
     let blocks = GradientBlock.all(rows: inputs, columns: outputs, tiles: count)
-    func pack(_ element: Int, _ columns: Range<Int>) -> PackedOperand? {
-      if isPacked { return nil }
-      return PackedOperand(
+    func pack(_ element: Int, _ columns: Range<Int>) -> PackedOperand {
+      PackedOperand(
         RightOperand(
           base: UnsafePointer(right.pointer)
             + (element * rightLayout.elementStride(outputs) + columns.lowerBound),
@@ -673,10 +672,10 @@ package enum Winograd {
     if blocks.count >= 3 * Parallel.threads {
       // What all blocks of the same columns are multiplied with is packed once.
       let columns = blocks.prefix { $0.rows == blocks[0].rows }.map(\.columns)
-      let packed = [PackedOperand?](unsafeUninitializedCapacity: columns.count * elements) {
-        packed, made in
-        made = columns.count * elements
-        Parallel.forEach(made) { number in
+      let packedCount = isPacked ? 0 : columns.count * elements
+      let packed = [PackedOperand](unsafeUninitializedCapacity: packedCount) { packed, made in
+        made = packedCount
+        Parallel.forEach(packedCount) { number in
           (packed.baseAddress! + number).initialize(
             to: pack(number % elements, columns[number / elements]))
         }
@@ -686,7 +685,8 @@ package enum Winograd {
         let products = StoragePool.shared.storage(count: room)
         for element in 0..<elements {
           multiply(
-            block, element, packed[number % columns.count * elements + element],
+            block, element,
+            isPacked ? nil : packed[number % columns.count * elements + element],
             into: products.pointer)
         }
         finish(products.pointer, block.rows, block)
@@ -699,7 +699,7 @@ package enum Winograd {
         let (number, group) = (task / groups, task % groups)
         for element in (group * elements / groups)..<((group + 1) * elements / groups) {
           multiply(
-            blocks[number], element, pack(element, blocks[number].columns),
+            blocks[number], element, isPacked ? nil : pack(element, blocks[number].columns),
             into: products.pointer + number * room)
         }
       }
