@@ -30,6 +30,8 @@ package enum Winograd {
   private static let prefetchDistance = 8
   /// How many channels of the sum are taken at once: their transformed weights stay in the second-level cache.
   private static let innerBlock = 64
+  /// From how many elements of tiles on they are put in the order in which they are multiplied.
+  private static let orderedCount = 1 << 19
 
   /// Whether a convolution is done this way: the channels fill vectors, and there are so many tiles that the products
   /// saved outweigh the transforms of the weights.
@@ -425,12 +427,12 @@ package enum Winograd {
     let isLarge = w.count > MatrixProduct.cachedCount
     // The chunk that a thread works on. Of few tiles, which are one chunk, each thread transforms all.
     let transformed = LaneValues<(chunk: Int, tiles: Storage)>()
-    // A block of channels that are added up at once lies in memory in the order in which it is multiplied; by rows of elements all
-    // channels are multiplied with one.
+    // What a second-level cache doesn't hold lies in memory in the order in which it is multiplied, a block of channels after another;
+    // by rows of elements all channels are multiplied with one.
     func layout(_ tiles: Int) -> TileLayout {
-      TileLayout(
-        channels: suitsRows(tiles: tiles, inner: inner) ? inner : min(inner, innerBlock),
-        tiles: tiles)
+      let isOrdered =
+        elements * tiles * inner > orderedCount && !suitsRows(tiles: tiles, inner: inner)
+      return TileLayout(channels: isOrdered ? innerBlock : inner, tiles: tiles)
     }
     func transform(_ chunk: Int) -> UnsafePointer<Float> {
       let own = transformed.own
@@ -475,7 +477,9 @@ package enum Winograd {
             ? (block.upperBound, column) : (0, column + width)
           let nextColumns = next.1..<min(foreseen, next.1 + MatrixProduct.stripWidth)
           let layout = layout(tiles.count)
-          let elementStride = layout.elementStride(block.count)
+          let (number, offset) = (start / layout.channels, start % layout.channels)
+          let channels = min(layout.channels, inner - number * layout.channels)
+          let elementStride = layout.elementStride(channels)
           for element in 0..<elements {
             var lines = LinesAhead.none
             if isLarge, !nextColumns.isEmpty {
@@ -487,8 +491,8 @@ package enum Winograd {
                   rows: tiles.count, columns: width, inner: block.count, .rows))
             }
             let operand = LeftOperand(
-              base: left + (start / innerBlock * layout.blockStride + element * elementStride),
-              layout: .rows, offsets: .strided(block.count))
+              base: left + (number * layout.blockStride + element * elementStride + offset),
+              layout: .rows, offsets: .strided(channels))
             let target = ProductTarget(
               base: products.pointer + element * spread(tiles.count * width),
               offsets: .strided(width), accumulates: start > 0)
