@@ -59,6 +59,48 @@ static inline void processor_relax(void) {
 
 typedef float processor_vector __attribute__((ext_vector_type(16)));
 
+/// The larger of each pair of lanes; `a` where one is not a number. Swift's own comparisons of sixteen floats come out in halves.
+static inline processor_vector processor_larger(processor_vector a, processor_vector b) {
+  return b > a ? b : a;
+}
+
+/// The smaller of each pair of lanes; `a` where one is not a number.
+static inline processor_vector processor_smaller(processor_vector a, processor_vector b) {
+  return b < a ? b : a;
+}
+
+/// Lanes of `a` where `x` is less than `y`, and of `b` elsewhere.
+static inline processor_vector processor_where_less(
+    processor_vector x, processor_vector y, processor_vector a, processor_vector b) {
+  return x < y ? a : b;
+}
+
+#ifdef __AVX512F__
+/// The first `count` floats at an address, 0 to 16, then zeros.
+static inline processor_vector processor_load_first(const float *address, long count) {
+  return __builtin_ia32_loadups512_mask(
+      (const processor_vector *)address, (processor_vector)0.0f, (1u << count) - 1);
+}
+
+/// Stores the first `count` floats, 0 to 16.
+static inline void processor_store_first(float *address, processor_vector value, long count) {
+  __builtin_ia32_storeups512_mask((processor_vector *)address, value, (1u << count) - 1);
+}
+#else
+// Never called: with narrower registers Swift does it.
+static inline processor_vector processor_load_first(const float *address, long count) {
+  (void)address;
+  (void)count;
+  return (processor_vector)0.0f;
+}
+
+static inline void processor_store_first(float *address, processor_vector value, long count) {
+  (void)address;
+  (void)value;
+  (void)count;
+}
+#endif
+
 /// Stores sixteen floats at an address that is a multiple of 64, past the caches: the line needn't be fetched from the
 /// cores that have read it. Other threads see it after ``processor_finish_streams``.
 static inline void processor_stream(float *address, processor_vector value) {

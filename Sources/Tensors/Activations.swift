@@ -97,7 +97,7 @@ extension Tensor {
     Parallel.forEachRange(of: rows, grain: Swift.max(1, 4096 / width)) { range in
       for row in range {
         let line = source + row &* 2 &* width
-        forEachVector(0..<width) { j, n in
+        for (j, n) in VectorRuns(0..<width) {
           let (a, g) = (read(line + j, n), read(line + (width &+ j), n))
           write(a * GELU.value(g), target + (row &* width &+ j), n, streamed: isStreamed)
         }
@@ -118,7 +118,7 @@ extension Tensor {
       for row in range {
         let line = source + row &* 2 &* width
         let out = target + row &* 2 &* width
-        forEachVector(0..<width) { j, n in
+        for (j, n) in VectorRuns(0..<width) {
           let (a, g) = (read(line + j, n), read(line + (width &+ j), n))
           let d = read(upper + (row &* width &+ j), n)
           let distribution = normalDistribution(g)

@@ -98,7 +98,7 @@ public struct AdamStep: Sendable {
       _ values: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
       mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>, _ count: Int
     ) {
-      forEachVector(0..<count) { i, n in
+      for (i, n) in VectorRuns(0..<count) {
         let slope = read(gradient + i, n)
         let first = keep1 * read(mean + i, n) + take1 * slope
         let second = keep2 * read(variance + i, n) + take2 * slope * slope

@@ -121,7 +121,7 @@ public func attention(
       for row in 0..<rows {
         let line = view(result).base + (start + row) * view(result).stride
         let share = Vector(repeating: 1 / sums.pointer[row])
-        forEachVector(0..<width) { j, n in write(read(line + j, n) * share, line + j, n) }
+        for (j, n) in VectorRuns(0..<width) { write(read(line + j, n) * share, line + j, n) }
       }
     }
   }
@@ -348,7 +348,7 @@ private func scoreGradient(
   scale: Float, origins: UnsafePointer<Float>, shifts: UnsafePointer<Float>
 ) {
   let (factor, exponent) = (Vector(repeating: scale), Vector(repeating: scale * log2e))
-  forEachVector(0..<count) { j, n in
+  for (j, n) in VectorRuns(0..<count) {
     let weight = powerOfTwo(read(origins + j, n).addingProduct(read(weights + j, n), exponent))
     write(weight, weights + j, n)
     write(
@@ -358,6 +358,6 @@ private func scoreGradient(
 
 private func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
   var sum = Vector()
-  forEachVector(0..<count) { j, n in sum.addProduct(read(a + j, n), read(b + j, n)) }
+  for (j, n) in VectorRuns(0..<count) { sum.addProduct(read(a + j, n), read(b + j, n)) }
   return sum.total
 }

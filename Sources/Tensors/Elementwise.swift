@@ -18,7 +18,7 @@ func mapElements(_ a: Tensor, into target: Tensor, _ function: some ElementFunct
   let isStreamed = target.isStreamed
   let (source, result) = (UnsafePointer(a.pointer), target.pointer)
   Parallel.forEachRange(of: a.count, grain: elementGrain) { range in
-    forEachVector(range) { i, n in
+    for (i, n) in VectorRuns(range) {
       write(function(read(source + i, n)), result + i, n, streamed: isStreamed)
     }
   }
@@ -32,7 +32,7 @@ func mapElements(
   let isStreamed = target.isStreamed
   let (first, second, result) = (UnsafePointer(a.pointer), UnsafePointer(b.pointer), target.pointer)
   Parallel.forEachRange(of: a.count, grain: elementGrain) { range in
-    forEachVector(range) { i, n in
+    for (i, n) in VectorRuns(range) {
       write(function(read(first + i, n), read(second + i, n)), result + i, n, streamed: isStreamed)
     }
   }
@@ -134,7 +134,7 @@ extension Tensor {
         var sum = 0.0
         var block = Vector()
         var inBlock = 0
-        forEachVector(range) { i, n in
+        for (i, n) in VectorRuns(range) {
           block += function(read(first + i, n), read(second + i, n))
           inBlock += 1
           if inBlock == 64 {
@@ -185,7 +185,7 @@ extension Tensor {
     if tasks == 1 { return partial }
     let result = Tensor(uninitialized: [groups, columns])
     for group in 0..<groups {
-      forEachVector(0..<columns) { j, n in
+      for (j, n) in VectorRuns(0..<columns) {
         var sum = Vector()
         for task in (group * tasks)..<((group + 1) * tasks) {
           sum += read(partial.pointer + (task &* columns &+ j), n)
@@ -208,7 +208,7 @@ extension Tensor {
       rows in
       for row in rows {
         let vector = UnsafePointer(vectors.pointer) + row / pixels * channels
-        forEachVector(0..<channels) { j, n in
+        for (j, n) in VectorRuns(0..<channels) {
           let i = row &* channels &+ j
           write(read(source + i, n) + read(vector + j, n), target + i, n, streamed: isStreamed)
         }
@@ -253,7 +253,7 @@ private func sumRows(
     store(s7, place + 112)
     column &+= 128
   }
-  forEachVector(column..<columns.upperBound) { j, n in
+  for (j, n) in VectorRuns(column..<columns.upperBound) {
     var sum = Vector()
     for row in 0..<rows { sum += read(source + (row &* stride &+ j), n) }
     write(sum, target + j, n)

@@ -57,7 +57,7 @@ public func groupNormalization(
     let origin = source + image &* pixels &* channels
     let (from, to) = (part * pixelGrain, min(pixels, (part + 1) * pixelGrain))
     let target = sums.pointer + task * 2 * channels
-    forEachVector(0..<channels) { j, n in
+    for (j, n) in VectorRuns(0..<channels) {
       let zero = read(origin + j, n)
       var (sum, square) = (Vector(), Vector())
       var line = origin + (from &* channels &+ j)
@@ -122,14 +122,14 @@ public func groupNormalization(
     for pixel in (part * pixelGrain)..<min(pixels, (part + 1) * pixelGrain) {
       let row = base &+ pixel &* channels
       if silu {
-        forEachVector(0..<channels) { j, n in
+        for (j, n) in VectorRuns(0..<channels) {
           let value =
             read(source + (row &+ j), n) * read(factor + j, n)
             + read(factor + (channels &+ j), n)
           write(SiLU.value(value), target + (row &+ j), n, streamed: isStreamed)
         }
       } else {
-        forEachVector(0..<channels) { j, n in
+        for (j, n) in VectorRuns(0..<channels) {
           let value =
             read(source + (row &+ j), n) * read(factor + j, n)
             + read(factor + (channels &+ j), n)
@@ -183,7 +183,7 @@ public func groupNormalizationGradient(
     let factor = UnsafePointer(factors.pointer) + image * 2 * channels
     let partial = sums.pointer + task * 2 * channels
     let (from, to) = (part * pixelGrain, min(pixels, (part + 1) * pixelGrain))
-    forEachVector(0..<channels) { j, n in
+    for (j, n) in VectorRuns(0..<channels) {
       let (rate, offset) = (read(factor + j, n), read(factor + (channels &+ j), n))
       let (gamma, beta) = (read(scales + j, n), read(shifts + j, n))
       var (sum, product) = (Vector(), Vector())
@@ -239,7 +239,7 @@ public func groupNormalizationGradient(
     let term = UnsafePointer(terms.pointer) + image * 3 * channels
     for pixel in (part * pixelGrain)..<min(pixels, (part + 1) * pixelGrain) {
       let row = (image &* pixels &+ pixel) &* channels
-      forEachVector(0..<channels) { j, n in
+      for (j, n) in VectorRuns(0..<channels) {
         let normal =
           read(source + (row &+ j), n) * read(factor + j, n)
           + read(factor + (channels &+ j), n)
@@ -280,20 +280,20 @@ public func layerNormalization(
     for row in range {
       let line = source + row &* channels
       var sum = Vector()
-      forEachVector(0..<channels) { j, n in sum += read(line + j, n) }
+      for (j, n) in VectorRuns(0..<channels) { sum += read(line + j, n) }
       let center = sum.total / Float(channels)
       var square = Vector()
       let origin = Vector(repeating: center)
-      forEachVector(0..<channels) { j, n in
-        var value = read(line + j, n) - origin
-        if n < 16 { for lane in n..<16 { value[lane] = 0 } }
+      for (j, n) in VectorRuns(0..<channels) {
+        let value =
+          n == 16 ? load(line + j) - origin : (read(line + j, n) - origin).first(n, otherwise: 0)
         square.addProduct(value, value)
       }
       let rate = 1 / (square.total / Float(channels) + epsilon).squareRoot()
       mean.pointer[row] = center
       inverse.pointer[row] = rate
       let factor = Vector(repeating: rate)
-      forEachVector(0..<channels) { j, n in
+      for (j, n) in VectorRuns(0..<channels) {
         let normal = (read(line + j, n) - origin) * factor
         write(
           normal * read(scales + j, n) + read(shifts + j, n),
@@ -324,7 +324,7 @@ public func layerNormalizationGradient(
       let origin = Vector(repeating: statistics.mean.pointer[row])
       let rate = Vector(repeating: statistics.inverseDeviation.pointer[row])
       var (sum, product) = (Vector(), Vector())
-      forEachVector(0..<channels) { j, n in
+      for (j, n) in VectorRuns(0..<channels) {
         let normal = (read(line + j, n) - origin) * rate
         let value = read(top + j, n)
         write(read(sums + j, n) + value * normal, sums + j, n)
@@ -335,7 +335,7 @@ public func layerNormalizationGradient(
       }
       let meanOfGradient = Vector(repeating: sum.total / Float(channels))
       let meanOfProduct = Vector(repeating: product.total / Float(channels))
-      forEachVector(0..<channels) { j, n in
+      for (j, n) in VectorRuns(0..<channels) {
         let normal = (read(line + j, n) - origin) * rate
         let scaled = read(top + j, n) * read(scales + j, n)
         write(

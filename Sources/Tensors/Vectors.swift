@@ -42,6 +42,24 @@ func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, streamed: B
 /// The first `count` floats at `pointer`, then zeros.
 @_transparent
 func loadPartial(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
+  processor_target_has_avx512() != 0
+    ? processor_load_first(pointer, count) : loadPartialInHalves(pointer, count)
+}
+
+/// Stores the first `count` floats.
+@_transparent
+func storePartial(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
+  if processor_target_has_avx512() != 0 {
+    processor_store_first(pointer, vector, count)
+  } else {
+    storePartialInHalves(vector, pointer, count)
+  }
+}
+
+// Not inlined: kernels with a copy of these for each read and write are too large for the compiler to make loops of.
+
+@inline(never)
+func loadPartialInHalves(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
   // In halves, not lane by lane: a lane chosen at run time sends the vector through memory.
   var (vector, offset) = (Vector(), 0)
   if count & 8 != 0 {
@@ -68,8 +86,10 @@ func loadPartial(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
   return vector
 }
 
-@_transparent
-func storePartial(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
+@inline(never)
+func storePartialInHalves(
+  _ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int
+) {
   var target = UnsafeMutableRawPointer(pointer)
   var eight = vector.lowHalf
   if count & 8 != 0 {
@@ -100,19 +120,27 @@ extension SIMD16 where Scalar == Float {
   /// The first `count` lanes, and `value` in the others.
   @_transparent
   func first(_ count: Int, otherwise value: Float) -> Self {
-    replacing(with: value, where: laneNumbers .>= Vector(repeating: Float(count)))
+    processor_where_less(
+      laneNumbers, Vector(repeating: Float(count)), self, Vector(repeating: value))
   }
 }
 
-/// Calls `body(offset, count)` for consecutive runs of at most sixteen elements.
-@inline(__always)
-func forEachVector(_ range: Range<Int>, _ body: (Int, Int) -> Void) {
-  var index = range.lowerBound
-  while index &+ 16 <= range.upperBound {
-    body(index, 16)
+/// Consecutive runs of a range, of at most sixteen elements: where each begins, and how many there are. For loops, whose bodies,
+/// unlike those of closures, are never functions that are called for each vector.
+struct VectorRuns: Sequence, IteratorProtocol {
+  private var index: Int
+  private let end: Int
+
+  @_transparent
+  init(_ range: Range<Int>) { (index, end) = (range.lowerBound, range.upperBound) }
+
+  @_transparent
+  mutating func next() -> (Int, Int)? {
+    guard index < end else { return nil }
+    let start = index
     index &+= 16
+    return (start, Swift.min(16, end &- start))
   }
-  if index < range.upperBound { body(index, range.upperBound &- index) }
 }
 
 @_transparent
@@ -160,11 +188,11 @@ extension SIMD16 where Scalar == Float {
 extension SIMD16 where Scalar == Float {
   /// The larger of each pair of lanes.
   @_transparent
-  func larger(_ other: Self) -> Self { replacing(with: other, where: other .> self) }
+  func larger(_ other: Self) -> Self { processor_larger(self, other) }
 
   /// The smaller of each pair of lanes.
   @_transparent
-  func smaller(_ other: Self) -> Self { replacing(with: other, where: other .< self) }
+  func smaller(_ other: Self) -> Self { processor_smaller(self, other) }
 }
 
 extension SIMD8 where Scalar == Float {
@@ -177,32 +205,41 @@ extension SIMD4 where Scalar == Float {
   func larger(_ other: Self) -> Self { replacing(with: other, where: other .> self) }
 }
 
-/// e^x of each lane, to within 2 units in the last place; 0 below -87.3 and about 2.4e38 above 88.37.
+/// Added to a number below 2^22, it rounds it to the nearest whole number, which then stands in the low bits: 1.5 * 2^23.
+@_transparent
+private var roundingShift: Vector { Vector(repeating: 12_582_912) }
+
+/// 2^(n + f) of each lane, within 2e-7 of it, with the whole number n from -126 to 127.
 ///
-/// Range reduction to |r| <= ln(2)/2 and the polynomial of Cephes' `expf` (Moshier), as vector code.
+/// The polynomial has the least relative error of degree 5 on |f| <= 1/2 with 2^0 = 1.
+/// - Parameters:
+///   - shifted: n, as a sum with `roundingShift`.
+///   - f: from -1/2 to 1/2; a NaN stays one.
+@_transparent
+private func powerOfTwo(shifted: Vector, _ f: Vector) -> Vector {
+  var p = Vector(repeating: 1.326_472_7e-3)
+  p = Vector(repeating: 9.671_513e-3).addingProduct(p, f)
+  p = Vector(repeating: 5.550_733_6e-2).addingProduct(p, f)
+  p = Vector(repeating: 0.240_222_42).addingProduct(p, f)
+  p = Vector(repeating: 0.693_147).addingProduct(p, f)
+  p = Vector(repeating: 1).addingProduct(p, f)
+  let exponents =
+    (unsafeBitCast(shifted, to: SIMD16<Int32>.self) &<< 23) &+ SIMD16(repeating: 127 << 23)
+  // A product, not a sum of bits, for the sake of NaN.
+  return p * unsafeBitCast(exponents, to: Vector.self)
+}
+
+/// e^x of each lane for x from -44 to 87, to within 3e-7 of it; beyond, what it is at the nearer of these two. So no result is below
+/// the smallest normal number, and none is when 1 is added or it is multiplied with what a network's values are.
 @_transparent
 func exponential(_ x: Vector) -> Vector {
-  let highest = Vector(repeating: 88.37)
-  let lowest = Vector(repeating: -87.33)
-  let clamped = x.smaller(highest).larger(lowest)
-  // Adding 1.5 * 2^23 rounds to the nearest whole number, which then stands in the low bits.
-  let magic = Vector(repeating: 12_582_912)
-  let shifted = magic.addingProduct(clamped, Vector(repeating: 1.442_695_04))
-  let n = shifted - magic
-  var r = clamped.addingProduct(n, Vector(repeating: -0.693_359_375))
-  r = r.addingProduct(n, Vector(repeating: 2.121_944_4e-4))
-  var p = Vector(repeating: 1.987_569_15e-4)
-  p = Vector(repeating: 1.398_199_95e-3).addingProduct(p, r)
-  p = Vector(repeating: 8.333_451_9e-3).addingProduct(p, r)
-  p = Vector(repeating: 4.166_579_6e-2).addingProduct(p, r)
-  p = Vector(repeating: 1.666_666_55e-1).addingProduct(p, r)
-  p = Vector(repeating: 5.000_000_1e-1).addingProduct(p, r)
-  p = (r + Vector(repeating: 1)).addingProduct(p, r * r)
-  let bits = unsafeBitCast(shifted, to: SIMD16<Int32>.self) &<< 23
-  let scaled = unsafeBitCast(unsafeBitCast(p, to: SIMD16<Int32>.self) &+ bits, to: Vector.self)
-  // A NaN must stay one: the comparisons above would have replaced it by a bound.
-  let flushed = scaled.replacing(with: 0, where: x .< lowest)
-  return flushed.replacing(with: x, where: x .!= x)
+  let bounded = x.smaller(Vector(repeating: 87)).larger(Vector(repeating: -44))
+  // log2(e) in two parts: the first is a float, and products with it are not rounded before n is taken away.
+  let (log2e, rest) = (Vector(repeating: 1.442_695_02), Vector(repeating: 1.925_963e-8))
+  let shifted = roundingShift.addingProduct(bounded, log2e)
+  let n = shifted - roundingShift
+  let f = (-n).addingProduct(bounded, log2e).addingProduct(bounded, rest)
+  return powerOfTwo(shifted: shifted, f)
 }
 
 /// 2^x of each lane for x up to 127, within 2e-7 of it; 0 for what is below -64.
@@ -211,26 +248,14 @@ func exponential(_ x: Vector) -> Vector {
 /// make numbers below the smallest normal one, which some processors take a hundred times as long for: on an Intel Xeon these
 /// took a quarter of the embedded base's backward.
 ///
-/// In half the operations of ``exponential(_:)``, for attention, where a score takes one: the base is 2, so that the range is
-/// reduced without rounding. The polynomial has the least relative error of degree 5 on |f| <= 1/2 with 2^0 = 1.
+/// In fewer operations than ``exponential(_:)``, for attention, where a score takes one: the base is 2, so that the range is
+/// reduced without rounding.
 @_transparent
 func powerOfTwo(_ x: Vector) -> Vector {
   let bounded = x.larger(Vector(repeating: -64))
-  // As in `exponential`: the nearest whole number stands in the low bits.
-  let magic = Vector(repeating: 12_582_912)
-  let shifted = bounded + magic
-  let f = bounded - (shifted - magic)
-  var p = Vector(repeating: 1.326_472_7e-3)
-  p = Vector(repeating: 9.671_513e-3).addingProduct(p, f)
-  p = Vector(repeating: 5.550_733_6e-2).addingProduct(p, f)
-  p = Vector(repeating: 0.240_222_42).addingProduct(p, f)
-  p = Vector(repeating: 0.693_147).addingProduct(p, f)
-  p = Vector(repeating: 1).addingProduct(p, f)
-  // A product, not a sum of bits: a NaN stays one.
-  let exponents =
-    (unsafeBitCast(shifted, to: SIMD16<Int32>.self) &<< 23) &+ SIMD16(repeating: 127 << 23)
-  return (p * unsafeBitCast(exponents, to: Vector.self))
-    .replacing(with: 0, where: x .< Vector(repeating: -64))
+  let shifted = bounded + roundingShift
+  let power = powerOfTwo(shifted: shifted, bounded - (shifted - roundingShift))
+  return processor_where_less(x, Vector(repeating: -64), Vector(), power)
 }
 
 /// 1 / (1 + e^-x) of each lane.
@@ -239,36 +264,32 @@ func sigmoid(_ x: Vector) -> Vector {
   Vector(repeating: 1) / (Vector(repeating: 1) + exponential(-x))
 }
 
-/// The error function of each lane, absolute error under 1.5e-7 before rounding.
+/// The error function of each lane, to within 3e-7 of it.
 ///
-/// Abramowitz and Stegun 7.1.26 would do for the value; its relative error near 0 is poor, so below |x| = 1 the
-/// Maclaurin series is summed instead.
+/// Up to |x| = 1 it is x times a polynomial of x^2, and from there to 4, where it rounds to 1, what is left to 1 is 2 to the
+/// power of a polynomial of |x|: those of least error, which tools/fit_error_function.py finds.
 @_transparent
 func errorFunction(_ x: Vector) -> Vector {
-  let magnitude = x.replacing(with: -x, where: x .< 0)
-  let t =
-    Vector(repeating: 1)
-    / Vector(repeating: 1).addingProduct(magnitude, Vector(repeating: 0.327_591_1))
-  var p = Vector(repeating: 1.061_405_429)
-  p = Vector(repeating: -1.453_152_027).addingProduct(p, t)
-  p = Vector(repeating: 1.421_413_741).addingProduct(p, t)
-  p = Vector(repeating: -0.284_496_736).addingProduct(p, t)
-  p = Vector(repeating: 0.254_829_592).addingProduct(p, t)
-  let tail = Vector(repeating: 1) - p * t * exponential(-(magnitude * magnitude))
-  let signed = tail.replacing(with: -tail, where: x .< 0)
+  let magnitude = x.larger(-x)
+  let bounded = magnitude.smaller(Vector(repeating: 4))
+  var power = Vector(repeating: -0.001_659_706_16)
+  power = Vector(repeating: 0.021_320_306).addingProduct(power, bounded)
+  power = Vector(repeating: -0.127_872_046).addingProduct(power, bounded)
+  power = Vector(repeating: -0.944_228_005).addingProduct(power, bounded)
+  power = Vector(repeating: -1.612_122_93).addingProduct(power, bounded)
+  power = Vector(repeating: -0.003_854_458_17).addingProduct(power, bounded)
+  let shifted = power + roundingShift
+  let left = powerOfTwo(shifted: shifted, power - (shifted - roundingShift))
+  let tail = Vector(repeating: 1) - left
+  let signed = processor_where_less(x, Vector(), -tail, tail)
 
-  // 2 / sqrt(pi) * sum of (-1)^n x^(2n+1) / (n! (2n+1)), ten terms: below 1e-8 for |x| <= 1.
   let square = x * x
-  var series = Vector(repeating: -1.0 / 6_894_720)
-  series = Vector(repeating: 1.0 / 685_440).addingProduct(series, square)
-  series = Vector(repeating: -1.0 / 75_600).addingProduct(series, square)
-  series = Vector(repeating: 1.0 / 9_360).addingProduct(series, square)
-  series = Vector(repeating: -1.0 / 1_320).addingProduct(series, square)
-  series = Vector(repeating: 1.0 / 216).addingProduct(series, square)
-  series = Vector(repeating: -1.0 / 42).addingProduct(series, square)
-  series = Vector(repeating: 1.0 / 10).addingProduct(series, square)
-  series = Vector(repeating: -1.0 / 3).addingProduct(series, square)
-  series = Vector(repeating: 1).addingProduct(series, square)
-  let near = x * series * Vector(repeating: 1.128_379_167)
-  return signed.replacing(with: near, where: magnitude .< 1)
+  var ratio = Vector(repeating: 7.853_888e-5)
+  ratio = Vector(repeating: -0.000_801_020_255).addingProduct(ratio, square)
+  ratio = Vector(repeating: 0.005_188_328_84).addingProduct(ratio, square)
+  ratio = Vector(repeating: -0.026_853_812_6).addingProduct(ratio, square)
+  ratio = Vector(repeating: 0.112_835_852).addingProduct(ratio, square)
+  ratio = Vector(repeating: -0.376_126_258).addingProduct(ratio, square)
+  ratio = Vector(repeating: 1.128_379_17).addingProduct(ratio, square)
+  return processor_where_less(magnitude, Vector(repeating: 1), x * ratio, signed)
 }
