@@ -58,6 +58,20 @@ static inline void processor_relax(void) {
 }
 
 typedef float processor_vector __attribute__((ext_vector_type(16)));
+typedef float processor_half_vector __attribute__((ext_vector_type(8)));
+
+/// a + b c, rounded once. Swift's own is sixteen operations of one float each, most but not all of which the optimiser puts together
+/// again.
+static inline processor_vector processor_add_product(
+    processor_vector a, processor_vector b, processor_vector c) {
+  return __builtin_elementwise_fma(b, c, a);
+}
+
+/// The same of eight floats.
+static inline processor_half_vector processor_add_half_product(
+    processor_half_vector a, processor_half_vector b, processor_half_vector c) {
+  return __builtin_elementwise_fma(b, c, a);
+}
 
 /// The larger of each pair of lanes; `a` where one is not a number. Swift's own comparisons of sixteen floats come out in halves.
 static inline processor_vector processor_larger(processor_vector a, processor_vector b) {

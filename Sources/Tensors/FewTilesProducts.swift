@@ -141,15 +141,12 @@ extension FewTiles {
       let (w0, w1, w2) = (half.column(w), half.column(w + 16), half.column(w + 32))
       r0.add(w0, a)
       r5.add(w2, a + 20)
-      // Products and sums apart: fused ones, which round once, the compiler takes to pieces here.
-      let even = w0 + w2 * Vector(repeating: Winograd.near * Winograd.near)
-      let odd = w1 * Vector(repeating: Winograd.near)
-      r1.add(even + odd, a + 4)
-      r2.add(even - odd, a + 8)
-      let others = w0 + w2 * Vector(repeating: Winograd.far * Winograd.far)
-      let odds = w1 * Vector(repeating: Winograd.far)
-      r3.add(others + odds, a + 12)
-      r4.add(others - odds, a + 16)
+      let even = w0.addingProduct(w2, Vector(repeating: Winograd.near * Winograd.near))
+      r1.add(even.addingProduct(w1, Vector(repeating: Winograd.near)), a + 4)
+      r2.add(even.addingProduct(w1, Vector(repeating: -Winograd.near)), a + 8)
+      let others = w0.addingProduct(w2, Vector(repeating: Winograd.far * Winograd.far))
+      r3.add(others.addingProduct(w1, Vector(repeating: Winograd.far)), a + 12)
+      r4.add(others.addingProduct(w1, Vector(repeating: -Winograd.far)), a + 16)
       w += KernelTaps.packedStride
       a += 24
       k &+= 1

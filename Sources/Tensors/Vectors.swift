@@ -117,6 +117,13 @@ func storePartialInHalves(
 var laneNumbers: Vector { Vector(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) }
 
 extension SIMD16 where Scalar == Float {
+  /// This plus a product, rounded once; see `processor_add_product`.
+  @_transparent
+  func addingProduct(_ a: Self, _ b: Self) -> Self { processor_add_product(self, a, b) }
+
+  @_transparent
+  mutating func addProduct(_ a: Self, _ b: Self) { self = processor_add_product(self, a, b) }
+
   /// The first `count` lanes, and `value` in the others.
   @_transparent
   func first(_ count: Int, otherwise value: Float) -> Self {
@@ -197,6 +204,12 @@ extension SIMD16 where Scalar == Float {
 
 extension SIMD8 where Scalar == Float {
   @_transparent
+  func addingProduct(_ a: Self, _ b: Self) -> Self { processor_add_half_product(self, a, b) }
+
+  @_transparent
+  mutating func addProduct(_ a: Self, _ b: Self) { self = processor_add_half_product(self, a, b) }
+
+  @_transparent
   func larger(_ other: Self) -> Self { replacing(with: other, where: other .> self) }
 }
 
@@ -272,22 +285,22 @@ func sigmoid(_ x: Vector) -> Vector {
 func errorFunction(_ x: Vector) -> Vector {
   let magnitude = x.larger(-x)
   let bounded = magnitude.smaller(Vector(repeating: 4))
-  var power = Vector(repeating: -0.001_659_706_16)
-  power = Vector(repeating: 0.021_320_306).addingProduct(power, bounded)
-  power = Vector(repeating: -0.127_872_046).addingProduct(power, bounded)
-  power = Vector(repeating: -0.944_228_005).addingProduct(power, bounded)
-  power = Vector(repeating: -1.612_122_93).addingProduct(power, bounded)
-  power = Vector(repeating: -0.003_854_458_17).addingProduct(power, bounded)
+  var power = Vector(repeating: -0.001_659_701_78)
+  power = Vector(repeating: 0.021_320_270_4).addingProduct(power, bounded)
+  power = Vector(repeating: -0.127_871_933).addingProduct(power, bounded)
+  power = Vector(repeating: -0.944_228_181).addingProduct(power, bounded)
+  power = Vector(repeating: -1.612_122_8).addingProduct(power, bounded)
+  power = Vector(repeating: -0.003_854_497_88).addingProduct(power, bounded)
   let shifted = power + roundingShift
   let left = powerOfTwo(shifted: shifted, power - (shifted - roundingShift))
   let tail = Vector(repeating: 1) - left
   let signed = processor_where_less(x, Vector(), -tail, tail)
 
   let square = x * x
-  var ratio = Vector(repeating: 7.853_888e-5)
-  ratio = Vector(repeating: -0.000_801_020_255).addingProduct(ratio, square)
+  var ratio = Vector(repeating: 7.853_888_1e-5)
+  ratio = Vector(repeating: -0.000_801_020_258).addingProduct(ratio, square)
   ratio = Vector(repeating: 0.005_188_328_84).addingProduct(ratio, square)
-  ratio = Vector(repeating: -0.026_853_812_6).addingProduct(ratio, square)
+  ratio = Vector(repeating: -0.026_853_812_7).addingProduct(ratio, square)
   ratio = Vector(repeating: 0.112_835_852).addingProduct(ratio, square)
   ratio = Vector(repeating: -0.376_126_258).addingProduct(ratio, square)
   ratio = Vector(repeating: 1.128_379_17).addingProduct(ratio, square)
