@@ -72,9 +72,9 @@ enum FewTiles {
     into left: UnsafeMutablePointer<Float>
   ) {
     let channels = x.shape[3]
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 2 * 36 + 36 * Self.group) { buffer in
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36 + 36 * Self.group) { buffer in
       let patch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      let (scratch, elements) = (patch + 36 * 16, patch + 72 * 16)
+      let elements = patch + 36 * 16
       for tile in 0..<Self.group {
         let index = group * Self.group + tile
         guard index < tiling.count else {
@@ -94,7 +94,7 @@ enum FewTiles {
           }
         }
         Winograd.transformInput(
-          patch, rowStride: 96, columnStride: 16, channels: 16, scratch: scratch,
+          patch, rowStride: 96, columnStride: 16, channels: 16,
           into: elements + tile * 16, stride: Self.group * 16)
       }
       for row in 0..<6 {
@@ -354,7 +354,7 @@ enum FewTiles {
   ) {
     let channels = gradient.shape[3]
     let places = groupCount(tiling) * group
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16 + 36) { buffer in
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16) { buffer in
       let patch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       for index in 0..<places {
         guard index < tiling.count else {
@@ -373,7 +373,7 @@ enum FewTiles {
           }
         }
         Winograd.transformOutputGradient(
-          patch, rowStride: 64, columnStride: 16, channels: 16, scratch: patch + 256,
+          patch, rowStride: 64, columnStride: 16, channels: 16,
           into: target + index * 16, stride: places * 16)
       }
     }

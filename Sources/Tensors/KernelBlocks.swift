@@ -163,6 +163,10 @@ struct KernelBlocks {
       let strip = place + first / 16 * each
       var k = 0
       while k < run {
+        if !isLarge {
+          let ahead = source + (16 &* stride &+ k)
+          for row in 0..<16 { processor_prefetch(ahead + row &* stride) }
+        }
         transpose16x16(source + k, stride, into: strip + k &* packedStride, packedStride)
         k &+= 16
       }
@@ -170,6 +174,7 @@ struct KernelBlocks {
       for row in 0..<16 {
         let (from, to) = (source + row &* stride, place + (first &+ row) &* packedStride)
         var column = 0
+        if !isLarge { processor_prefetch(from + 16 &* stride) }
         while column < run {
           store(load(from + column), to + (column / 16) &* each)
           column &+= 16

@@ -200,26 +200,29 @@ package enum Winograd {
   /// Bᵀ d B of sixteen channels.
   /// - Parameters:
   ///   - patch: 6x6 pixels, rows `rowStride` apart and columns `columnStride`.
-  ///   - scratch: room for 36 vectors.
   ///   - target: 36 elements, `stride` apart.
   @inline(never)
   static func transformInput(
     _ patch: UnsafePointer<Float>, rowStride: Int, columnStride: Int, channels: Int,
-    scratch: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>, stride: Int,
-    streamed: Bool = false
+    into target: UnsafeMutablePointer<Float>, stride: Int, streamed: Bool = false
   ) {
     var channel = 0
     while channel < channels {
-      for column in 0..<6 {
-        put(
-          input(six(patch + (column &* columnStride &+ channel), rowStride)),
-          scratch + column &* 16, 96)
+      @_transparent func column(_ number: Int) -> Six {
+        input(six(patch + (number &* columnStride &+ channel), rowStride))
       }
-      for row in 0..<6 {
-        put(
-          input(six(scratch + row &* 96, 16)), target + (row &* 6 &* stride &+ channel), stride,
-          streamed: streamed)
+      let (a, b, c) = (column(0), column(1), column(2))
+      let (d, e, f) = (column(3), column(4), column(5))
+      @_transparent func put(_ row: Int, _ elements: Six) {
+        Winograd.put(
+          input(elements), target + (row &* 6 &* stride &+ channel), stride, streamed: streamed)
       }
+      put(0, (a.0, b.0, c.0, d.0, e.0, f.0))
+      put(1, (a.1, b.1, c.1, d.1, e.1, f.1))
+      put(2, (a.2, b.2, c.2, d.2, e.2, f.2))
+      put(3, (a.3, b.3, c.3, d.3, e.3, f.3))
+      put(4, (a.4, b.4, c.4, d.4, e.4, f.4))
+      put(5, (a.5, b.5, c.5, d.5, e.5, f.5))
       channel &+= 16
     }
   }
@@ -228,22 +231,26 @@ package enum Winograd {
   @inline(never)
   static func transformOutputGradient(
     _ patch: UnsafePointer<Float>, rowStride: Int, columnStride: Int, channels: Int,
-    scratch: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>, stride: Int,
-    streamed: Bool = false
+    into target: UnsafeMutablePointer<Float>, stride: Int, streamed: Bool = false
   ) {
     var channel = 0
     while channel < channels {
-      for column in 0..<4 {
-        let p = patch + (column &* columnStride &+ channel)
-        let y = (load(p), load(p + rowStride), load(p + 2 &* rowStride), load(p + 3 &* rowStride))
-        put(outputAdjoint(y), scratch + column &* 16, 96)
+      @_transparent func column(_ number: Int) -> Six {
+        let p = patch + (number &* columnStride &+ channel)
+        return outputAdjoint(
+          (load(p), load(p + rowStride), load(p + 2 &* rowStride), load(p + 3 &* rowStride)))
       }
-      for row in 0..<6 {
-        let p = UnsafePointer(scratch) + row &* 96
-        let y = (load(p), load(p + 16), load(p + 32), load(p + 48))
-        put(
+      let (a, b, c, d) = (column(0), column(1), column(2), column(3))
+      @_transparent func put(_ row: Int, _ y: (Vector, Vector, Vector, Vector)) {
+        Winograd.put(
           outputAdjoint(y), target + (row &* 6 &* stride &+ channel), stride, streamed: streamed)
       }
+      put(0, (a.0, b.0, c.0, d.0))
+      put(1, (a.1, b.1, c.1, d.1))
+      put(2, (a.2, b.2, c.2, d.2))
+      put(3, (a.3, b.3, c.3, d.3))
+      put(4, (a.4, b.4, c.4, d.4))
+      put(5, (a.5, b.5, c.5, d.5))
       channel &+= 16
     }
   }
@@ -275,10 +282,9 @@ package enum Winograd {
     let (height, width) = (tiling.height, tiling.width)
     let before = extent == 6 ? 1 : 0
     // One block of memory for all tiles: asking for it tile by tile took a twelfth of a training step.
-    let room = elements + extent * extent * channels / 16
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: room) { buffer in
-      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      let framed = scratch + elements * 16
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: extent * extent * channels / 16) {
+      buffer in
+      let framed = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       for index in range {
         let (image, top, left) = tiling.origin(index)
         let (y, x0) = (top - before, left - before)
@@ -306,7 +312,7 @@ package enum Winograd {
           let place = target + (channel / layout.channels * layout.blockStride)
           let transform = extent == 6 ? transformInput : transformOutputGradient
           transform(
-            patch + channel, rowStride, channels, some, scratch, place + (index - first) * some,
+            patch + channel, rowStride, channels, some, place + (index - first) * some,
             layout.elementStride(some), streamed)
         }
       }
@@ -316,19 +322,19 @@ package enum Winograd {
   /// G w Gᵀ of sixteen columns: nine taps `tapStride` apart to 36 elements `stride` apart.
   @inline(__always)
   private static func transformWeights(
-    _ taps: UnsafePointer<Float>, tapStride: Int, scratch: UnsafeMutablePointer<Float>,
-    into target: UnsafeMutablePointer<Float>, stride: Int
+    _ taps: UnsafePointer<Float>, tapStride: Int, into target: UnsafeMutablePointer<Float>,
+    stride: Int
   ) {
-    for column in 0..<3 {
-      let p = taps + column &* tapStride
-      put(
-        weights((load(p), load(p + 3 &* tapStride), load(p + 6 &* tapStride))),
-        scratch + column &* 16, 48)
+    @_transparent func column(_ p: UnsafePointer<Float>) -> Six {
+      weights((load(p), load(p + 3 &* tapStride), load(p + 6 &* tapStride)))
     }
-    for row in 0..<6 {
-      let p = UnsafePointer(scratch) + row &* 48
-      put(weights((load(p), load(p + 16), load(p + 32))), target + row &* 6 &* stride, stride)
-    }
+    let (a, b, c) = (column(taps), column(taps + tapStride), column(taps + 2 &* tapStride))
+    put(weights((a.0, b.0, c.0)), target, stride)
+    put(weights((a.1, b.1, c.1)), target + 6 &* stride, stride)
+    put(weights((a.2, b.2, c.2)), target + 12 &* stride, stride)
+    put(weights((a.3, b.3, c.3)), target + 18 &* stride, stride)
+    put(weights((a.4, b.4, c.4)), target + 24 &* stride, stride)
+    put(weights((a.5, b.5, c.5)), target + 30 &* stride, stride)
   }
 
   /// The transformed weights of some inner channels and one strip of columns, packed for the product:
@@ -346,24 +352,23 @@ package enum Winograd {
     let (inputs, outputs) = (w.shape[2], w.shape[3])
     let width = columns.count
     let stride = spread(inner.count * width)
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18 + 9 * 16) { buffer in
-      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      let turned = scratch + 18 * 16
-      guard rotated else {
-        for k in inner {
-          for column in Swift.stride(from: 0, to: width, by: 16) {
-            let taps = w.pointer + (k * outputs + columns.lowerBound + column)
-            // Each tap of each channel is a place of its own in memory, too far from the last to be foreseen.
-            for tap in 0..<9 {
-              processor_prefetch(taps + (tap &* inputs &+ prefetchDistance) &* outputs)
-            }
-            transformWeights(
-              taps, tapStride: inputs * outputs, scratch: scratch,
-              into: packed + ((k - inner.lowerBound) * width + column), stride: stride)
+    guard rotated else {
+      for k in inner {
+        for column in Swift.stride(from: 0, to: width, by: 16) {
+          let taps = w.pointer + (k * outputs + columns.lowerBound + column)
+          // Each tap of each channel is a place of its own in memory, too far from the last to be foreseen.
+          for tap in 0..<9 {
+            processor_prefetch(taps + (tap &* inputs &+ prefetchDistance) &* outputs)
           }
+          transformWeights(
+            taps, tapStride: inputs * outputs,
+            into: packed + ((k - inner.lowerBound) * width + column), stride: stride)
         }
-        return
       }
+      return
+    }
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 9 * 16) { buffer in
+      let turned = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
         let place = packed + (column - columns.lowerBound)
         for block in Swift.stride(from: inner.lowerBound, to: inner.upperBound, by: 16) {
@@ -374,7 +379,7 @@ package enum Winograd {
           }
           for k in 0..<16 {
             transformWeights(
-              turned + k * 16, tapStride: 256, scratch: scratch,
+              turned + k * 16, tapStride: 256,
               into: place + (block - inner.lowerBound + k) * width, stride: stride)
           }
         }
@@ -521,34 +526,32 @@ package enum Winograd {
     stride: Int, bias: UnsafePointer<Float>?, into result: Tensor, column: Int
   ) {
     let (channels, isStreamed) = (result.shape[3], result.isStreamed)
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 24) { buffer in
-      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      for index in tiles {
-        let (image, y, x) = tiling.origin(index)
-        let rows = min(tile, tiling.height - y)
-        let columns = min(tile, tiling.width - x)
-        let place =
-          result.pointer + ((image * tiling.height + y) * tiling.width + x) * channels + column
-        for j in Swift.stride(from: 0, to: width, by: 16) {
-          let source = products + ((index - tiles.lowerBound) &* width &+ j)
-          for element in 0..<6 {
-            let y = output(six(source + element &* stride, 6 &* stride))
-            let p = scratch + element &* 16
-            store(y.0, p)
-            store(y.1, p + 96)
-            store(y.2, p + 192)
-            store(y.3, p + 288)
-          }
-          let shift = bias.map { load($0 + j) } ?? Vector()
-          for row in 0..<rows {
-            let y = output(six(scratch + row &* 96, 16))
-            let line = place + (row &* tiling.width &* channels &+ j)
-            write(y.0 + shift, line, 16, streamed: isStreamed)
-            if columns > 1 { write(y.1 + shift, line + channels, 16, streamed: isStreamed) }
-            if columns > 2 { write(y.2 + shift, line + 2 &* channels, 16, streamed: isStreamed) }
-            if columns > 3 { write(y.3 + shift, line + 3 &* channels, 16, streamed: isStreamed) }
-          }
+    for index in tiles {
+      let (image, y, x) = tiling.origin(index)
+      let rows = min(tile, tiling.height - y)
+      let columns = min(tile, tiling.width - x)
+      let place =
+        result.pointer + ((image * tiling.height + y) * tiling.width + x) * channels + column
+      for j in Swift.stride(from: 0, to: width, by: 16) {
+        let source = products + ((index - tiles.lowerBound) &* width &+ j)
+        @_transparent func column(_ element: Int) -> (Vector, Vector, Vector, Vector) {
+          output(six(source + element &* stride, 6 &* stride))
         }
+        let (a, b, c, d, e, f) = (column(0), column(1), column(2), column(3), column(4), column(5))
+        let shift = bias.map { load($0 + j) } ?? Vector()
+        @_transparent func put(_ row: Int, _ m: Six) {
+          guard row < rows else { return }
+          let y = output(m)
+          let line = place + (row &* tiling.width &* channels &+ j)
+          write(y.0 + shift, line, 16, streamed: isStreamed)
+          if columns > 1 { write(y.1 + shift, line + channels, 16, streamed: isStreamed) }
+          if columns > 2 { write(y.2 + shift, line + 2 &* channels, 16, streamed: isStreamed) }
+          if columns > 3 { write(y.3 + shift, line + 3 &* channels, 16, streamed: isStreamed) }
+        }
+        put(0, (a.0, b.0, c.0, d.0, e.0, f.0))
+        put(1, (a.1, b.1, c.1, d.1, e.1, f.1))
+        put(2, (a.2, b.2, c.2, d.2, e.2, f.2))
+        put(3, (a.3, b.3, c.3, d.3, e.3, f.3))
       }
     }
   }
@@ -757,26 +760,24 @@ package enum Winograd {
     into target: UnsafeMutablePointer<Float>, tapStride: Int, rowStride: Int
   ) {
     let (columns, stride) = (block.columns.count, spread(block.count))
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18) { buffer in
-      let scratch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      for row in some {
-        for column in Swift.stride(from: 0, to: columns, by: 16) {
-          let source = products + ((row - block.rows.lowerBound) * columns + column)
-          for element in 0..<6 {
-            let w = weightsAdjoint(six(source + element &* stride, 6 &* stride))
-            store(w.0, scratch + element &* 16)
-            store(w.1, scratch + (96 &+ element &* 16))
-            store(w.2, scratch + (192 &+ element &* 16))
-          }
-          for tapRow in 0..<3 {
-            let w = weightsAdjoint(six(scratch + tapRow &* 96, 16))
-            let place =
-              target + (tapRow &* 3 &* tapStride &+ (row &- some.lowerBound) &* rowStride &+ column)
-            store(w.0, place)
-            store(w.1, place + tapStride)
-            store(w.2, place + 2 &* tapStride)
-          }
+    for row in some {
+      for column in Swift.stride(from: 0, to: columns, by: 16) {
+        let source = products + ((row - block.rows.lowerBound) * columns + column)
+        @_transparent func taps(_ element: Int) -> (Vector, Vector, Vector) {
+          weightsAdjoint(six(source + element &* stride, 6 &* stride))
         }
+        let (a, b, c, d, e, f) = (taps(0), taps(1), taps(2), taps(3), taps(4), taps(5))
+        let place = target + ((row &- some.lowerBound) &* rowStride &+ column)
+        @_transparent func put(_ tapRow: Int, _ u: Six) {
+          let w = weightsAdjoint(u)
+          let line = place + tapRow &* 3 &* tapStride
+          store(w.0, line)
+          store(w.1, line + tapStride)
+          store(w.2, line + 2 &* tapStride)
+        }
+        put(0, (a.0, b.0, c.0, d.0, e.0, f.0))
+        put(1, (a.1, b.1, c.1, d.1, e.1, f.1))
+        put(2, (a.2, b.2, c.2, d.2, e.2, f.2))
       }
     }
   }
