@@ -163,6 +163,7 @@ struct KernelBlocks {
       let strip = place + first / 16 * each
       var k = 0
       while k < run {
+        // What is large has been asked for in loops of products.
         if !isLarge {
           let ahead = source + (16 &* stride &+ k)
           for row in 0..<16 { processor_prefetch(ahead + row &* stride) }

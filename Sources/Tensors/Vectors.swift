@@ -56,7 +56,7 @@ func storePartial(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ co
   }
 }
 
-// Not inlined: kernels with a copy of these for each read and write are too large for the compiler to make loops of.
+// Without AVX-512. Not inlined: kernels with a copy of these for each read and write are too large for the compiler to make loops of.
 
 @inline(never)
 func loadPartialInHalves(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
@@ -242,8 +242,8 @@ private func powerOfTwo(shifted: Vector, _ f: Vector) -> Vector {
   return p * unsafeBitCast(exponents, to: Vector.self)
 }
 
-/// e^x of each lane for x from -44 to 87, to within 3e-7 of it; beyond, what it is at the nearer of these two. So no result is below
-/// the smallest normal number, and none is when 1 is added or it is multiplied with what a network's values are.
+/// e^x of each lane for x from -44 to 87, to within 3e-7 of it; beyond, what it is at the nearer of these two. Below, it changes no
+/// sum with 1; above, 1 divided by it is still a normal number, which some processors are a hundred times as fast with.
 @_transparent
 func exponential(_ x: Vector) -> Vector {
   let bounded = x.smaller(Vector(repeating: 87)).larger(Vector(repeating: -44))
