@@ -101,17 +101,15 @@ static inline void processor_store_first(float *address, processor_vector value,
   __builtin_ia32_storeups512_mask((processor_vector *)address, value, (1u << count) - 1);
 }
 #else
-// Never called: with narrower registers Swift does it.
+// With narrower registers Swift has faster ways.
 static inline processor_vector processor_load_first(const float *address, long count) {
-  (void)address;
-  (void)count;
-  return (processor_vector)0.0f;
+  processor_vector value = 0.0f;
+  __builtin_memcpy(&value, address, count * sizeof(float));
+  return value;
 }
 
 static inline void processor_store_first(float *address, processor_vector value, long count) {
-  (void)address;
-  (void)value;
-  (void)count;
+  __builtin_memcpy(address, &value, count * sizeof(float));
 }
 #endif
 

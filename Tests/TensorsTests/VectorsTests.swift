@@ -15,7 +15,7 @@ import Testing
   }
 
   @Test func exponentialOfItsWholeRange() {
-    let values = (0...400_000).map { -44 + Float($0) * (131.0 / 400_000) }
+    let values = (0...400_000).map { -87 + Float($0) * (175.0 / 400_000) }
     let found = map(values, exponential)
     var largest = 0.0
     for (x, y) in zip(values, found) {
@@ -28,8 +28,8 @@ import Testing
 
   @Test func exponentialBeyondItsRange() {
     let found = map([-88, -1e30, -.infinity, 89, 1e30, .infinity, .nan, 0, -0.0], exponential)
-    for value in found[0...2] { #expect(abs(value / 7.781_132e-20 - 1) < 1e-6) }
-    for value in found[3...5] { #expect(abs(value / 6.076_03e37 - 1) < 1e-6) }
+    #expect(Array(found[0...2]) == [0, 0, 0])
+    for value in found[3...5] { #expect(abs(value / 2.39e38 - 1) < 0.01) }
     #expect(found[6].isNaN)
     #expect(Array(found[7...]) == [1, 1])
   }
