@@ -129,7 +129,9 @@ import Testing
         let lanes = Mutex([Int?](repeating: nil, count: 2))
         let together = Atomic<Bool>(false)
         Parallel.forEach(2) { index in
-          lanes.withLock { $0[index] = Parallel.lane }
+          // While another test has the workers, both tasks run here, one after the other.
+          guard let lane = Parallel.lane else { return }
+          lanes.withLock { $0[index] = lane }
           inside.add(1, ordering: .sequentiallyConsistent)
           let patience = Date.now + 0.1
           while Date.now < patience, !together.load(ordering: .sequentiallyConsistent) {
@@ -137,6 +139,7 @@ import Testing
               together.store(true, ordering: .sequentiallyConsistent)
             }
           }
+          inside.subtract(1, ordering: .sequentiallyConsistent)
         }
         guard together.load(ordering: .sequentiallyConsistent) else { continue }
         meetings += 1
