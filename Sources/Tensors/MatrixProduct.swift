@@ -149,8 +149,11 @@ enum MatrixProduct {
   private static let leastInnerOfAsking = 32
   /// The most columns of such a part.
   private static let partColumns = 768
-  /// From which inner dimension on such a part has twice the rows: packed strips, longer than a first-level cache, are read for each.
-  private static let leastInnerOfTallParts = 512
+  /// The most rows and columns that are added up block by block of a long inner dimension: with a block of strips and one of rows
+  /// they stay in a second-level cache of a megabyte.
+  private static let (mostSummedRows, mostSummedColumns) = (320, 384)
+  /// The rows of these that are given away at once, while the last block is added.
+  private static let rowsOfSummedPart = 32
   /// How many rows ahead of the one that is packed memory is asked for.
   private static let prefetchDistance = 32
   /// A right operand of fewer floats is most likely in a cache, where asking for it early only takes time.
@@ -357,6 +360,10 @@ enum MatrixProduct {
     rows: Int, columns: Int, plan: InnerPlan, left: LeftOperand, right: RightOperand, offset: Int,
     _ taker: PartTaker
   ) {
+    if processor_target_has_avx512() != 0, plan.blocks.count > 1 {
+      return runInSummedParts(
+        rows: rows, columns: columns, plan: plan, left: left, right: right, offset: offset, taker)
+    }
     let inner = plan.inner
     // What takes a part goes through tensors of many times a cache's size. While a part is made, these are asked for, in so small
     // parts that all stays in the second-level cache. A short inner dimension leaves no time for that: memory is fastest in
@@ -366,7 +373,7 @@ enum MatrixProduct {
       columns: columns, wanted: 1,
       mostStrips: asks
         ? partColumns / stripWidth : max(mostStrips(.columns), packedCount / inner / stripWidth))
-    let mostRows = (asks && inner >= leastInnerOfTallParts ? 4 : 2) * tileRows
+    let mostRows = 2 * tileRows
     // Of like size, and of small matrices enough for the threads.
     let wanted = rows * columns * inner > serialLimit ? (4 + cut.count - 1) / cut.count : 1
     let least = max((rows + mostRows - 1) / mostRows, min(wanted, rows / tileRows))
@@ -422,6 +429,63 @@ enum MatrixProduct {
           TensorPart(
             place: part, values: values.pointer, valueStride: width, wasAskedFor: asks))
       }
+    }
+  }
+
+  /// The same of a long inner dimension, block by block: what a thread adds up stays in its second-level cache, and so do the
+  /// strips of a block, of which the whole inner dimension has too many. While the last block is added, some rows after others
+  /// are given away.
+  private static func runInSummedParts(
+    rows: Int, columns: Int, plan: InnerPlan, left: LeftOperand, right: RightOperand, offset: Int,
+    _ taker: PartTaker
+  ) {
+    let cut = ColumnTasks(
+      columns: columns, wanted: 1, mostStrips: mostSummedColumns / stripWidth)
+    let share = (rows + rowShares - 1) / rowShares
+    let chunksOfShare = (share + mostSummedRows - 1) / mostSummedRows
+    let rowsEach =
+      ((share + chunksOfShare - 1) / chunksOfShare + tileRows - 1) / tileRows * tileRows
+    let rowChunks = (rows + rowsEach - 1) / rowsEach
+    // Neighbouring tasks, which a thread does one after the other, have the same rows.
+    Parallel.forEach(rowChunks * cut.count) { task in
+      let (rowChunk, here) = (task / cut.count, cut[task % cut.count])
+      guard !here.isEmpty else { return }
+      let some = (rowChunk * rowsEach)..<min(rows, (rowChunk + 1) * rowsEach)
+      let width = padded(here.count)
+      let strips = StoragePool.shared.storage(count: innerBlock * width)
+      let sums = StoragePool.shared.storage(count: some.count * width)
+      let target = ProductTarget(
+        base: sums.pointer - (some.lowerBound * width + here.lowerBound), offsets: .strided(width))
+      for (index, block) in plan.blocks.enumerated() {
+        pack(right, block.pieces, columns: here, for: left.layout, into: strips.pointer)
+        func add(_ rows: Range<Int>, meanwhile lines: inout LinesAhead) {
+          multiply(
+            left, block.pieces, firstInner: block.start, inner: block.length, rows: rows,
+            packed: strips.pointer, columns: here, into: target.part(block, of: plan),
+            meanwhile: &lines)
+        }
+        guard index + 1 == plan.blocks.count else {
+          var nothing = LinesAhead.none
+          add(some, meanwhile: &nothing)
+          continue
+        }
+        for first in stride(from: some.lowerBound, to: some.upperBound, by: rowsOfSummedPart) {
+          let last = first..<min(some.upperBound, first + rowsOfSummedPart)
+          let place = PartPlace(
+            offset: offset + first * columns + here.lowerBound, stride: columns, rows: last.count,
+            columns: here.count)
+          var lines = taker.lines(place)
+          lines.spread(
+            over: asks(
+              rows: last.count, columns: here.count, inner: block.length, left.layout))
+          add(last, meanwhile: &lines)
+          taker.take(
+            TensorPart(
+              place: place, values: sums.pointer + (first - some.lowerBound) * width,
+              valueStride: width, wasAskedFor: true))
+        }
+      }
+      withExtendedLifetime(sums) {}
     }
   }
 

@@ -57,8 +57,8 @@ import Testing
   @Test(arguments: [
     (1, 1, 1), (1, 17, 33), (5, 100, 193), (64, 97, 400), (257, 200, 49), (600, 96, 192),
     (1700, 40, 400),
-    // Columns in several tasks, and twice the rows in each.
-    (33, 50, 900), (520, 70, 1000),
+    // Columns in several tasks; then rows too, of an inner dimension of several blocks.
+    (33, 50, 900), (520, 70, 1000), (650, 700, 410),
   ])
   func aProductInPartsIsTheWholeOne(_ inner: Int, _ rows: Int, _ columns: Int) {
     let (a, b) = (random([inner, rows], 1), random([inner, columns], 2))
