@@ -86,46 +86,70 @@ public func attention(
   let blocks = (queryCount + block - 1) / block
   let parts = min(blocks, max(1, leastTasks / (batch * heads)))
   let rowsEach = (blocks + parts - 1) / parts * block
-  Parallel.forEach(batch * heads * parts) { number in
-    let (task, part) = (number / parts, number % parts)
-    let (image, head) = (task / heads, task % heads)
-    func view(_ tensor: Tensor) -> HeadView {
-      HeadView(tensor, image: image, head: head, heads: heads)
-    }
-    let packedKeys = PackedOperand(view(keys).right(.columns), inner: width, columns: keyCount)
-    let packedValues = PackedOperand(view(values).right(.rows), inner: keyCount, columns: width)
-    // Rows of whole vectors, so that no row needs its last elements one by one.
-    let length = MatrixProduct.padded(keyCount)
-    let rowStride = spread(length)
-    let weights = Tensor(uninitialized: [block, rowStride])
-    let sums = Tensor(uninitialized: [block])
-    for start in stride(
-      from: part * rowsEach, to: min(queryCount, (part + 1) * rowsEach), by: block)
-    {
-      let rows = min(block, queryCount - start)
-      packedKeys.multiply(
-        view(queries).left(from: start), rows: rows,
-        into: ProductTarget(base: weights.pointer, offsets: .strided(rowStride)))
-      for row in 0..<rows {
-        let visible = visibleKeys(query: start + row, keys: keyCount, causal: causal)
-        let (sum, largest) = exponentials(
-          weights.pointer + row * rowStride, visible: visible, length: length, scale: scale)
-        sums.pointer[row] = sum
-        logSums.pointer[task * queryCount + start + row] = largest + log(sum)
+  let length = MatrixProduct.padded(keyCount)
+  let rowStride = spread(length)
+  forEachHead(batch * heads * parts) { numbers in
+    let packedKeys = PackedOperand(inner: width, columns: keyCount)
+    let packedValues = PackedOperand(inner: keyCount, columns: width)
+    // Rows of whole vectors, so that no row needs its last elements one by one. And sums, largest scores.
+    let room = Tensor(uninitialized: [block, rowStride + 2])
+    let weights = room.pointer
+    let (sums, tops) = (weights + block * rowStride, weights + block * (rowStride + 1))
+    for number in numbers {
+      let (task, part) = (number / parts, number % parts)
+      let (image, head) = (task / heads, task % heads)
+      func view(_ tensor: Tensor) -> HeadView {
+        HeadView(tensor, image: image, head: head, heads: heads)
       }
-      packedValues.multiply(
-        LeftOperand(
-          base: UnsafePointer(weights.pointer), layout: .rows, offsets: .strided(rowStride)),
-        rows: rows, into: view(result).target(from: start))
-      // Dividing what came out takes less than dividing the weights.
-      for row in 0..<rows {
-        let line = view(result).base + (start + row) * view(result).stride
-        let share = Vector(repeating: 1 / sums.pointer[row])
-        for (j, n) in VectorRuns(0..<width) { write(read(line + j, n) * share, line + j, n) }
+      let (theQueries, theResult) = (view(queries), view(result))
+      packedKeys.pack(view(keys).right(.columns))
+      packedValues.pack(view(values).right(.rows))
+      for start in stride(
+        from: part * rowsEach, to: min(queryCount, (part + 1) * rowsEach), by: block)
+      {
+        let rows = min(block, queryCount - start)
+        packedKeys.multiply(
+          theQueries.left(from: start), rows: rows,
+          into: ProductTarget(base: weights, offsets: .strided(rowStride)))
+        for row in 0..<rows {
+          let visible = visibleKeys(query: start + row, keys: keyCount, causal: causal)
+          (sums[row], tops[row]) = exponentials(
+            weights + row * rowStride, visible: visible, length: length, scale: scale)
+        }
+        packedValues.multiply(
+          LeftOperand(
+            base: UnsafePointer(weights), layout: .rows, offsets: .strided(rowStride)),
+          rows: rows, into: theResult.target(from: start))
+        finish(
+          theResult, from: start, rows, width: width, sums: sums, tops: tops,
+          logSums: logSums.pointer + (task * queryCount + start))
       }
     }
+    withExtendedLifetime(room) {}
   }
   return (result, logSums)
+}
+
+/// Calls `body` with ranges that cover the heads: of many, some are done one after the other with the same buffers.
+private func forEachHead(_ count: Int, _ body: (Range<Int>) -> Void) {
+  Parallel.forEachRange(of: count, grain: max(1, min(4, count / leastTasks)), body)
+}
+
+/// Divides weighted sums of values by the sums of the weights, which takes less than dividing each weight.
+/// - Parameter logSums: gets the logarithms of the sums, of exponentials that are not relative to the largest score.
+@inline(never)
+private func finish(
+  _ result: HeadView, from start: Int, _ rows: Int, width: Int, sums: UnsafePointer<Float>,
+  tops: UnsafePointer<Float>, logSums: UnsafeMutablePointer<Float>
+) {
+  for (row, n) in VectorRuns(0..<rows) {
+    write(read(tops + row, n) + logarithm(read(sums + row, n)), logSums + row, n)
+  }
+  for row in 0..<rows {
+    let line = result.base + (start + row) * result.stride
+    let share = Vector(repeating: 1 / sums[row])
+    for (j, n) in VectorRuns(0..<width) { write(read(line + j, n) * share, line + j, n) }
+  }
 }
 
 /// The logarithm of e to the base 2: exponentials are powers of 2 here.
@@ -190,110 +214,159 @@ public func attentionGradient(
   let queryGradient = Tensor(uninitialized: queries.shape)
   let keyGradient = Tensor(uninitialized: keys.shape)
   let valueGradient = Tensor(uninitialized: values.shape)
+  let (queriesAtOnce, keysAtOnce) = (min(queryBlock, queryCount), min(keyBlock, keyCount))
+  let keyBlocks = (keyCount + keyBlock - 1) / keyBlock
   // Also room for what a left operand of few columns has beyond its last row.
-  let length = spread(MatrixProduct.padded(min(queryBlock, queryCount)))
+  let length = spread(MatrixProduct.padded(queriesAtOnce))
   let plain = RowOffsets.strided(length)
-  Parallel.forEach(batch * heads) { task in
-    let (image, head) = (task / heads, task % heads)
-    func view(_ tensor: Tensor) -> HeadView {
-      HeadView(tensor, image: image, head: head, heads: heads)
-    }
-    // Each block of queries goes through all keys: their rows, which are far apart in the tensors, are put together.
-    let room = Tensor(uninitialized: [4 * keyCount + min(queryBlock, queryCount), width])
-    let (theKeys, theValues) = (HeadView(room, from: 0), HeadView(room, from: keyCount))
-    let byKeys = HeadView(room, from: 2 * keyCount)
-    let byValues = HeadView(room, from: 3 * keyCount)
-    let byQueries = HeadView(room, from: 4 * keyCount)
-    view(keys).copy(keyCount, width: width, to: theKeys)
-    view(values).copy(keyCount, width: width, to: theValues)
-    let ofKeys = [theKeys, theValues, byKeys, byValues]
-    let keyStarts = Array(stride(from: 0, to: keyCount, by: keyBlock))
-    // With registers of 512 bits the gradient by the queries is made turned, `[width][queries]`: nothing has to be packed for it.
-    let isTurned = processor_target_has_avx512() != 0
-    let turned = isTurned ? Tensor(uninitialized: [MatrixProduct.padded(width), length]) : nil
-    let keyRows =
-      isTurned
-      ? []
-      : keyStarts.map { start in
-        PackedOperand(
-          theKeys.right(.rows, from: start), inner: min(keyBlock, keyCount - start),
-          columns: width, for: .fewColumns)
+  // With registers of 512 bits the gradient by the queries is made turned, `[width][queries]`: nothing has to be packed for it.
+  let isTurned = processor_target_has_avx512() != 0
+  // Each block of queries goes through all keys: their rows, which are far apart in the tensors, are put together. Single blocks are
+  // taken where they lie, if no tile reads beyond a row.
+  let isSingle = queryCount <= queryBlock && keyCount <= keyBlock && width % 8 == 0
+  forEachHead(batch * heads) { tasks in
+    let room = Tensor(uninitialized: [isSingle ? 0 : 4 * keyCount + queriesAtOnce, width])
+    let buffer = Tensor(
+      uninitialized: [2 * keysAtOnce + 2 + (isTurned ? MatrixProduct.padded(width) : 0), length])
+    let weights = buffer.pointer
+    let scores = weights + keysAtOnce * length
+    let (origins, shifts) = (scores + keysAtOnce * length, scores + (keysAtOnce + 1) * length)
+    let turned = scores + (keysAtOnce + 2) * length
+    var packed = PackedQueries(queriesAtOnce, width: width)
+    for task in tasks {
+      let (image, head) = (task / heads, task % heads)
+      func view(_ tensor: Tensor) -> HeadView {
+        HeadView(tensor, image: image, head: head, heads: heads)
       }
-    let weights = Tensor(uninitialized: [keyBlock, length])
-    let scores = Tensor(uninitialized: [keyBlock, length])
-    let (origins, shifts) = (Tensor(zeros: [length]), Tensor(zeros: [length]))
-    for start in stride(from: 0, to: queryCount, by: queryBlock) {
-      let count = min(queryBlock, queryCount - start)
-      func packed(_ tensor: Tensor, _ layout: RightOperand.Layout) -> PackedOperand {
-        layout == .columns
-          ? PackedOperand(view(tensor).right(layout, from: start), inner: width, columns: count)
-          : PackedOperand(view(tensor).right(layout, from: start), inner: count, columns: width)
+      func place(_ tensor: Tensor, from row: Int) -> HeadView {
+        isSingle ? view(tensor) : HeadView(room, from: row)
       }
-      let (queryColumns, queryRows) = (packed(queries, .columns), packed(queries, .rows))
-      let (columns, rows) = (packed(gradient, .columns), packed(gradient, .rows))
-      for query in 0..<count {
-        origins.pointer[query] = -log2e * logSums.pointer[task * queryCount + start + query]
-        shifts.pointer[query] =
-          -scale
-          * dot(
-            view(gradient).base + (start + query) * view(gradient).stride,
-            view(result).base + (start + query) * view(result).stride, width)
+      let (theKeys, theValues) = (place(keys, from: 0), place(values, from: keyCount))
+      let byKeys = place(keyGradient, from: 2 * keyCount)
+      let byValues = place(valueGradient, from: 3 * keyCount)
+      let byQueries = place(queryGradient, from: 4 * keyCount)
+      if !isSingle {
+        view(keys).copy(keyCount, width: width, to: theKeys)
+        view(values).copy(keyCount, width: width, to: theValues)
       }
-      for (block, first) in keyStarts.enumerated() {
-        let keysHere = min(keyBlock, keyCount - first)
-        // Of the next block of queries, after the last; of a single block all is at hand.
-        let next = keyStarts.count == 1 ? nil : (block + 1) % keyStarts.count
-        queryColumns.multiply(
-          theKeys.left(from: first), rows: keysHere,
-          into: ProductTarget(base: weights.pointer, offsets: plain))
-        columns.multiply(
-          theValues.left(from: first), rows: keysHere,
-          into: ProductTarget(base: scores.pointer, offsets: plain))
-        for key in 0..<keysHere {
-          // What the next block takes comes while the arithmetic of this one goes on.
-          if let next {
-            let row = min(keyStarts[next] + key, keyCount - 1)
-            for view in ofKeys { view.prefetch(row, width: width) }
-            if !isTurned { keyRows[next].prefetch(part: key, of: keysHere) }
+      let keyRows =
+        isTurned
+        ? []
+        : (0..<keyBlocks).map { block in
+          PackedOperand(
+            theKeys.right(.rows, from: block * keyBlock),
+            inner: min(keyBlock, keyCount - block * keyBlock), columns: width, for: .fewColumns)
+        }
+      for start in stride(from: 0, to: queryCount, by: queryBlock) {
+        let count = min(queryBlock, queryCount - start)
+        if packed.count != count { packed = PackedQueries(count, width: width) }
+        packed.pack(view(queries), gradient: view(gradient), from: start)
+        prepare(
+          view(gradient), view(result), from: start, count, width: width, scale: scale,
+          logSums: logSums.pointer + (task * queryCount + start), origins: origins, shifts: shifts)
+        for block in 0..<keyBlocks {
+          let first = block * keyBlock
+          let keysHere = min(keyBlock, keyCount - first)
+          // Of the next block of queries, after the last; of a single block all is at hand.
+          let next = keyBlocks == 1 ? nil : (block + 1) % keyBlocks
+          packed.queryColumns.multiply(
+            theKeys.left(from: first), rows: keysHere,
+            into: ProductTarget(base: weights, offsets: plain))
+          packed.columns.multiply(
+            theValues.left(from: first), rows: keysHere,
+            into: ProductTarget(base: scores, offsets: plain))
+          for key in 0..<keysHere {
+            // What the next block takes comes while the arithmetic of this one goes on.
+            if let next {
+              let row = min(next * keyBlock + key, keyCount - 1)
+              theKeys.prefetch(row, width: width)
+              theValues.prefetch(row, width: width)
+              byKeys.prefetch(row, width: width)
+              byValues.prefetch(row, width: width)
+              if !isTurned { keyRows[next].prefetch(part: key, of: keysHere) }
+            }
+            let (weights, scores) = (weights + key * length, scores + key * length)
+            scoreGradient(
+              weights: weights, scores: scores, count: count, scale: scale, origins: origins,
+              shifts: shifts)
+            // Queries before the key don't see it.
+            guard causal, first + key > start else { continue }
+            let hidden = min(count, first + key - start)
+            weights.update(repeating: 0, count: hidden)
+            scores.update(repeating: 0, count: hidden)
           }
-          let (weights, scores) = (weights.pointer + key * length, scores.pointer + key * length)
-          scoreGradient(
-            weights: weights, scores: scores, count: count, scale: scale,
-            origins: origins.pointer, shifts: shifts.pointer)
-          // Queries before the key don't see it.
-          guard causal, first + key > start else { continue }
-          let hidden = min(count, first + key - start)
-          weights.update(repeating: 0, count: hidden)
-          scores.update(repeating: 0, count: hidden)
+          if isTurned {
+            addTurned(
+              theKeys, from: first, keysHere, width: width, scores, length, columns: count,
+              into: ProductTarget(base: turned, offsets: plain, accumulates: first > 0))
+          } else {
+            keyRows[block].multiply(
+              LeftOperand(base: UnsafePointer(scores), layout: .fewColumns, offsets: plain),
+              rows: count, into: byQueries.target(accumulates: first > 0))
+          }
+          packed.queryRows.multiply(
+            LeftOperand(base: UnsafePointer(scores), layout: .rows, offsets: plain),
+            rows: keysHere, into: byKeys.target(from: first, accumulates: start > 0))
+          packed.rows.multiply(
+            LeftOperand(base: UnsafePointer(weights), layout: .rows, offsets: plain),
+            rows: keysHere, into: byValues.target(from: first, accumulates: start > 0))
         }
-        if let turned {
-          addTurned(
-            theKeys, from: first, keysHere, width: width, scores.pointer, length, columns: count,
-            into: ProductTarget(base: turned.pointer, offsets: plain, accumulates: first > 0))
-        } else {
-          keyRows[block].multiply(
-            LeftOperand(base: UnsafePointer(scores.pointer), layout: .fewColumns, offsets: plain),
-            rows: count, into: byQueries.target(accumulates: first > 0))
+        if isTurned {
+          turn(turned, length, width: width, count, to: view(queryGradient), at: start)
+        } else if !isSingle {
+          byQueries.copy(count, width: width, to: view(queryGradient), at: start)
         }
-        queryRows.multiply(
-          LeftOperand(base: UnsafePointer(scores.pointer), layout: .rows, offsets: plain),
-          rows: keysHere, into: byKeys.target(from: first, accumulates: start > 0))
-        rows.multiply(
-          LeftOperand(base: UnsafePointer(weights.pointer), layout: .rows, offsets: plain),
-          rows: keysHere, into: byValues.target(from: first, accumulates: start > 0))
       }
-      if let turned {
-        turn(turned.pointer, length, width: width, count, to: view(queryGradient), at: start)
-      } else {
-        byQueries.copy(count, width: width, to: view(queryGradient), at: start)
+      if !isSingle {
+        byKeys.copy(keyCount, width: width, to: view(keyGradient))
+        byValues.copy(keyCount, width: width, to: view(valueGradient))
       }
     }
-    withExtendedLifetime(room) {
-      byKeys.copy(keyCount, width: width, to: view(keyGradient))
-      byValues.copy(keyCount, width: width, to: view(valueGradient))
-    }
+    withExtendedLifetime((room, buffer)) {}
   }
   return (queryGradient, keyGradient, valueGradient)
+}
+
+/// Some queries and the gradients by their results, packed both ways.
+private struct PackedQueries {
+  let count: Int
+  let queryColumns: PackedOperand
+  let queryRows: PackedOperand
+  let columns: PackedOperand
+  let rows: PackedOperand
+
+  init(_ count: Int, width: Int) {
+    self.count = count
+    queryColumns = PackedOperand(inner: width, columns: count)
+    queryRows = PackedOperand(inner: count, columns: width)
+    columns = PackedOperand(inner: width, columns: count)
+    rows = PackedOperand(inner: count, columns: width)
+  }
+
+  func pack(_ queries: HeadView, gradient: HeadView, from start: Int) {
+    queryColumns.pack(queries.right(.columns, from: start))
+    queryRows.pack(queries.right(.rows, from: start))
+    columns.pack(gradient.right(.columns, from: start))
+    rows.pack(gradient.right(.rows, from: start))
+  }
+}
+
+/// What `scoreGradient` takes of some queries.
+@inline(never)
+private func prepare(
+  _ gradient: HeadView, _ result: HeadView, from start: Int, _ count: Int, width: Int,
+  scale: Float, logSums: UnsafePointer<Float>, origins: UnsafeMutablePointer<Float>,
+  shifts: UnsafeMutablePointer<Float>
+) {
+  let base = Vector(repeating: -log2e)
+  for (query, n) in VectorRuns(0..<count) {
+    write(base * read(logSums + query, n), origins + query, n)
+  }
+  for query in start..<(start + count) {
+    shifts[query - start] =
+      -scale
+      * dot(gradient.base + query * gradient.stride, result.base + query * result.stride, width)
+  }
 }
 
 /// Adds `keysᵀ * scores`, `[width, columns]`, where both lie row by row.

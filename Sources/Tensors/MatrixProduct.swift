@@ -920,21 +920,31 @@ struct PackedOperand {
   private let left: LeftOperand.Layout
   private let storage: Storage
 
+  /// Room for an operand of this shape.
+  /// - Parameter left: the layout of what is multiplied with it.
+  init(inner: Int, columns: Int, for left: LeftOperand.Layout = .rows) {
+    self.inner = inner
+    self.columns = columns
+    self.left = left
+    storage = StoragePool.shared.storage(count: inner * MatrixProduct.padded(columns))
+  }
+
   /// - Parameters:
   ///   - right: `[inner, columns]`.
   ///   - left: the layout of what is multiplied with it.
   init(_ right: RightOperand, inner: Int, columns: Int, for left: LeftOperand.Layout = .rows) {
-    self.inner = inner
-    self.columns = columns
-    self.left = left
-    let packed = StoragePool.shared.storage(count: inner * MatrixProduct.padded(columns))
-    storage = packed
+    self.init(inner: inner, columns: columns, for: left)
+    pack(right)
+  }
+
+  /// Takes another operand of this shape.
+  func pack(_ right: RightOperand) {
     let piece = Piece(left: 0, right: 0, length: inner)
     InnerPlan.with(piece, rightStride: right.layout == .rows ? right.stride : 1) { plan in
       for block in plan.blocks {
         MatrixProduct.pack(
           right, block.pieces, columns: 0..<columns, for: left,
-          into: packed.pointer + block.start * MatrixProduct.padded(columns))
+          into: storage.pointer + block.start * MatrixProduct.padded(columns))
       }
     }
   }

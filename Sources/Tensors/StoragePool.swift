@@ -35,18 +35,68 @@ public final class Storage: @unchecked Sendable {
   }
 }
 
-/// Waiting buffers by capacity in floats.
-private struct WaitingBuffers {
-  private var addresses: [Int: [UInt]] = [:]
+/// Waiting buffers by capacity in floats. Those of one capacity are a list, of which each holds the address of the next in its
+/// first bytes: to take one and to give it back takes no memory, and no search for small ones.
+private struct WaitingBuffers: ~Copyable {
+  /// The first of each list, 0 where there is none: by ``place(of:)`` those of small buffers.
+  private var small = [UInt](repeating: 0, count: place(of: StoragePool.mostSmall) + 1)
+  private var large: [(capacity: Int, first: UInt)] = []
 
-  mutating func take(_ capacity: Int) -> UInt? { addresses[capacity]?.popLast() }
-  mutating func add(_ address: UInt, _ capacity: Int) {
-    addresses[capacity, default: []].append(address)
+  /// The number of a small capacity: by its power of two, and its eighth of it.
+  private static func place(of capacity: Int) -> Int {
+    let power = Int.bitWidth - 1 - (capacity - 1).leadingZeroBitCount
+    return power << 3 | (capacity - 1) >> (power - 3) & 7
   }
+
+  /// The inverse.
+  private static func capacity(at place: Int) -> Int {
+    let (power, eighth) = (place >> 3, place & 7)
+    return 1 << power + (eighth + 1) << (power - 3)
+  }
+
+  mutating func take(_ capacity: Int) -> UInt? {
+    if capacity <= StoragePool.mostSmall { return Self.pop(&small[Self.place(of: capacity)]) }
+    guard let index = large.firstIndex(where: { $0.capacity == capacity }) else { return nil }
+    return Self.pop(&large[index].first)
+  }
+
+  mutating func add(_ address: UInt, _ capacity: Int) {
+    if capacity <= StoragePool.mostSmall {
+      Self.push(address, to: &small[Self.place(of: capacity)])
+    } else if let index = large.firstIndex(where: { $0.capacity == capacity }) {
+      Self.push(address, to: &large[index].first)
+    } else {
+      large.append((capacity, 0))
+      Self.push(address, to: &large[large.count - 1].first)
+    }
+  }
+
   /// Takes all.
   mutating func empty() -> [(capacity: Int, address: UInt)] {
-    defer { addresses = [:] }
-    return addresses.flatMap { capacity, all in all.map { (capacity, $0) } }
+    var all: [(capacity: Int, address: UInt)] = []
+    for place in small.indices {
+      while let address = Self.pop(&small[place]) {
+        all.append((Self.capacity(at: place), address))
+      }
+    }
+    for index in large.indices {
+      while let address = Self.pop(&large[index].first) {
+        all.append((large[index].capacity, address))
+      }
+    }
+    large = []
+    return all
+  }
+
+  private static func pop(_ first: inout UInt) -> UInt? {
+    guard let buffer = UnsafePointer<UInt>(bitPattern: first) else { return nil }
+    defer { first = buffer.pointee }
+    return first
+  }
+
+  private static func push(_ address: UInt, to first: inout UInt) {
+    UnsafeMutablePointer<UInt>(bitPattern: address)!.pointee = first
+    first = address
   }
 }
 
@@ -92,7 +142,7 @@ public final class StoragePool: Sendable {
 
   /// The buffers of the tasks of one thread.
   private final class Lane: Sendable {
-    struct State {
+    struct State: ~Copyable {
       var waiting = WaitingBuffers()
       var level = Level()
       /// Keeps other lanes out of the cache lines of this one.
@@ -101,8 +151,8 @@ public final class StoragePool: Sendable {
     let state = Mutex(State())
   }
 
-  /// From so many floats on buffers come from the arena.
-  static let large = 1 << 14
+  /// Buffers of more floats come from the arena.
+  static let mostSmall = 1 << 14
 
   private let state = Mutex(State())
   /// Of the first threads; the tasks of further ones share what is outside of tasks.
@@ -150,7 +200,7 @@ public final class StoragePool: Sendable {
     guard count > least else { return least }
     let step = max(16, 1 << (Int.bitWidth - 1 - (count - 1).leadingZeroBitCount - 3))
     let small = (count + step - 1) / step * step
-    return small < large ? small : Arena.rounded(count * stride) / stride
+    return small <= mostSmall ? small : Arena.rounded(count * stride) / stride
   }
 
   private static let stride = MemoryLayout<Float>.stride
@@ -189,7 +239,7 @@ public final class StoragePool: Sendable {
   /// A buffer and how many of its bytes come from the system; no address where all of it is yet to be allocated.
   private static func take(_ capacity: Int, from state: inout State) -> (UInt?, fresh: Int) {
     let bytes = capacity * stride
-    guard capacity >= large else {
+    guard capacity > mostSmall else {
       let found = state.waiting.take(capacity)
       return (found, found == nil ? bytes : 0)
     }
@@ -214,7 +264,7 @@ public final class StoragePool: Sendable {
   }
 
   private static func giveBack(_ address: UInt, _ capacity: Int, to state: inout State) {
-    if capacity >= large {
+    if capacity > mostSmall {
       state.arena!.giveBack(address, capacity * stride)
     } else {
       state.waiting.add(address, capacity)

@@ -63,7 +63,9 @@ import Testing
 
   @Test func capacities() {
     var last = 0
-    for count in Array(0...5000) + Array((StoragePool.large - 2000)...(StoragePool.large + 3000)) {
+    for count in Array(0...5000)
+      + Array((StoragePool.mostSmall - 2000)...(StoragePool.mostSmall + 3000))
+    {
       let capacity = StoragePool.capacity(for: count)
       #expect(capacity >= count && capacity >= 64)
       // A line of cache, and so a vector, never reaches beyond the buffer.
@@ -87,7 +89,7 @@ import Testing
   /// Large buffers join what lies beside them: one takes the place of two others.
   @Test func largeBuffersShareMemory() {
     let pool = StoragePool()
-    let size = StoragePool.large
+    let size = StoragePool.mostSmall + 1
     let below = pool.storage(count: size)
     let place = {
       let (first, second) = (pool.storage(count: size), pool.storage(count: 2 * size))
@@ -105,14 +107,14 @@ import Testing
   /// What was given back to the system is clear, and counts as fresh when it is taken again.
   @Test func trimmedMemoryIsFresh() {
     let pool = StoragePool()
-    let kept = pool.storage(count: StoragePool.large)
+    let kept = pool.storage(count: StoragePool.mostSmall + 1)
     do {
-      let storage = pool.storage(count: StoragePool.large)
-      storage.pointer.update(repeating: 7, count: StoragePool.large)
+      let storage = pool.storage(count: StoragePool.mostSmall + 1)
+      storage.pointer.update(repeating: 7, count: StoragePool.mostSmall + 1)
     }
     let fresh = pool.usage.freshAllocations
     pool.trim()
-    let again = pool.storage(count: StoragePool.large)
+    let again = pool.storage(count: StoragePool.mostSmall + 1)
     #expect(again.pointer[2048] == 0)
     #expect(pool.usage.freshAllocations == fresh + 1)
     withExtendedLifetime(kept) {}
@@ -125,7 +127,7 @@ import Testing
     var sizes = Philox(seed: 4, stream: .selection).uniform(count: 3000).makeIterator()
     while let first = sizes.next(), let second = sizes.next() {
       if first < 0.55 || held.isEmpty {
-        held.append(pool.storage(count: Int(second * 8 * Float(StoragePool.large))))
+        held.append(pool.storage(count: Int(second * 8 * Float(StoragePool.mostSmall))))
       } else {
         held.remove(at: Int(second * Float(held.count)))
       }
@@ -162,7 +164,7 @@ import Testing
         Parallel.forEach(12) { _ in
           // On the calling thread alone where another test has the workers.
           guard let lane = Parallel.lane else { return }
-          for count in [100, 3000, StoragePool.large, 3 * StoragePool.large] {
+          for count in [100, 3000, StoragePool.mostSmall + 1, 3 * StoragePool.mostSmall + 1] {
             let storage = pool.storage(count: count)
             let address = UInt(bitPattern: storage.pointer)
             let owner = owners.withLock { owners in

@@ -49,6 +49,19 @@ import Testing
     #expect(Array(beyond[5...]) == [1, 1])
   }
 
+  @Test func logarithmOfItsWholeRange() {
+    // All powers of 2, and numbers around 1, where the error is that of the number itself.
+    var values = (-126...127).map { exp2(Float($0)) }
+    values += (0...200_000).map { exp2(-126 + Float($0) * (253.9 / 200_000)) }
+    values += (0...200_000).map { 0.5 + Float($0) * (1.5 / 200_000) }
+    values += [.leastNormalMagnitude, .greatestFiniteMagnitude, Float(1).nextUp, Float(1).nextDown]
+    for (x, y) in zip(values, map(values, logarithm)) {
+      let exact = log(Double(x))
+      #expect(abs(Double(y) - exact) <= 2e-7 * max(1, abs(exact)), "at \(x)")
+    }
+    #expect(map([1], logarithm) == [0])
+  }
+
   @Test func sigmoidOfItsWholeRange() {
     let values = (-30_000...30_000).map { Float($0) / 300 }
     let found = map(values, sigmoid)
