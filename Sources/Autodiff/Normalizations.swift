@@ -7,18 +7,17 @@ public func groupNorm(
   _ x: Variable, scale: Variable, shift: Variable, groups: Int, epsilon: Float, silu: Bool
 ) -> Variable {
   let (input, factor, offset) = (x.value, scale.value, shift.value)
-  func normalized() -> (Tensor, NormalizationStatistics) {
-    groupNormalization(
-      input, scale: factor, shift: offset, groups: groups, epsilon: epsilon, silu: silu)
-  }
-  let (value, statistics) = normalized()
-  return Variable(value, from: x, scale, shift, remake: { normalized().0 }) {
+  let (value, statistics) = groupNormalization(
+    input, scale: factor, shift: offset, groups: groups, epsilon: epsilon, silu: silu)
+  return Variable(
+    value, from: x, scale, shift,
+    remake: { groupNormalization(input, statistics, silu: silu) }
+  ) {
     [x = x.slot, scale = scale.slot, shift = shift.slot] gradient in
     let gradients = groupNormalizationGradient(
-      gradient, input, scale: factor, shift: offset, groups: groups, silu: silu, statistics)
-    x?.receive(gradients.input)
-    scale?.receive(gradients.scale)
-    shift?.receive(gradients.shift)
+      gradient, input, scale: factor, shift: offset, groups: groups, silu: silu, statistics,
+      isTrained: scale != nil || shift != nil)
+    send(gradients, x, scale, shift)
   }
 }
 
@@ -33,9 +32,17 @@ public func layerNorm(
   let (value, statistics) = normalized()
   return Variable(value, from: x, scale, shift, remake: { normalized().0 }) {
     [x = x.slot, scale = scale.slot, shift = shift.slot] gradient in
-    let gradients = layerNormalizationGradient(gradient, input, scale: factor, statistics)
-    x?.receive(gradients.input)
-    scale?.receive(gradients.scale)
-    shift?.receive(gradients.shift)
+    let gradients = layerNormalizationGradient(
+      gradient, input, scale: factor, statistics, isTrained: scale != nil || shift != nil)
+    send(gradients, x, scale, shift)
   }
+}
+
+private func send(
+  _ gradients: NormalizationGradients, _ x: GradientSlot?, _ scale: GradientSlot?,
+  _ shift: GradientSlot?
+) {
+  x?.receive(gradients.input)
+  if let scale, let share = gradients.scale { scale.receive(share) }
+  if let shift, let share = gradients.shift { shift.receive(share) }
 }

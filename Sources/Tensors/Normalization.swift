@@ -8,24 +8,46 @@ public struct NormalizationStatistics: Sendable {
   public var mean: Tensor
   /// 1 / sqrt(variance + epsilon) of the same.
   public var inverseDeviation: Tensor
+  /// Of groups, what each picture's channels are multiplied with, and what is added then: `[batch, 2, channels]`.
+  fileprivate var factors: Tensor?
+}
+
+/// The gradients of a normalisation.
+public struct NormalizationGradients {
+  public var input: Tensor
+  /// By scale and shift, `[channels]`; nil where they are not wanted.
+  public var scale: Tensor?
+  public var shift: Tensor?
+
+  /// - Parameter sums: rows `[scales | shifts]`, which are added up.
+  fileprivate init(_ input: Tensor, sums: Tensor?) {
+    self.input = input
+    guard let both = sums?.sumOfRows() else { return }
+    let channels = both.count / 2
+    scale = both.reshaped([2, channels]).slice(0..<1).reshaped([channels])
+    shift = both.reshaped([2, channels]).slice(1..<2).reshaped([channels])
+  }
 }
 
 /// Pixels that one task sums: the sums are of float32, so a short run keeps them exact.
 private let pixelGrain = 128
 
-/// Calls `sum` for each part of each picture, then `finish` for each picture, then `apply` for each part again. Small
-/// pictures are tasks whole, which keeps them in a cache and wakes the threads once.
+/// Calls `prepare` for each picture, `sum` for each part of it, then `finish` for each picture, then `apply` for each part
+/// again. Small pictures are tasks whole, which keeps them in a cache and wakes the threads once.
 private func forEachPicture(
-  _ batch: Int, parts: Int, sum: (Int) -> Void, finish: (Int) -> Void, apply: (Int) -> Void
+  _ batch: Int, parts: Int, prepare: (Int) -> Void = { _ in }, sum: (Int) -> Void,
+  finish: (Int) -> Void, apply: (Int) -> Void
 ) {
   if batch >= 4, parts <= 2 {
     Parallel.forEach(batch) { image in
       let tasks = (image * parts)..<((image + 1) * parts)
+      prepare(image)
       tasks.forEach(sum)
       finish(image)
       tasks.forEach(apply)
     }
   } else {
+    (0..<batch).forEach(prepare)
     Parallel.forEach(batch * parts, sum)
     (0..<batch).forEach(finish)
     Parallel.forEach(batch * parts, apply)
@@ -113,33 +135,59 @@ public func groupNormalization(
   }
 
   let result = Tensor(uninitialized: x.shape)
-  let isStreamed = result.isStreamed
-  let target = result.pointer
   func apply(_ task: Int) {
-    let (image, part) = (task / tasks, task % tasks)
-    let base = image &* pixels &* channels
-    let factor = UnsafePointer(factors.pointer) + image * 2 * channels
-    for pixel in (part * pixelGrain)..<min(pixels, (part + 1) * pixelGrain) {
-      let row = base &+ pixel &* channels
-      if silu {
-        for (j, n) in VectorRuns(0..<channels) {
-          let value =
-            read(source + (row &+ j), n) * read(factor + j, n)
-            + read(factor + (channels &+ j), n)
-          write(SiLU.value(value), target + (row &+ j), n, streamed: isStreamed)
-        }
-      } else {
-        for (j, n) in VectorRuns(0..<channels) {
-          let value =
-            read(source + (row &+ j), n) * read(factor + j, n)
-            + read(factor + (channels &+ j), n)
-          write(value, target + (row &+ j), n, streamed: isStreamed)
-        }
+    normalize(
+      factors, to: x, into: result, image: task / tasks, part: task % tasks, silu: silu)
+  }
+  forEachPicture(batch, parts: tasks, sum: sum, finish: finish, apply: apply)
+  return (
+    result, NormalizationStatistics(mean: mean, inverseDeviation: inverse, factors: factors)
+  )
+}
+
+/// The result of ``groupNormalization(_:scale:shift:groups:epsilon:silu:)`` again, from its statistics.
+/// - Precondition: they are of groups.
+public func groupNormalization(_ x: Tensor, _ statistics: NormalizationStatistics, silu: Bool)
+  -> Tensor
+{
+  let (batch, channels) = (x.shape[0], x.shape.last)
+  let tasks = (x.count / (batch * channels) + pixelGrain - 1) / pixelGrain
+  let result = Tensor(uninitialized: x.shape)
+  Parallel.forEach(batch * tasks) { task in
+    normalize(
+      statistics.factors!, to: x, into: result, image: task / tasks, part: task % tasks, silu: silu)
+  }
+  return result
+}
+
+/// `x * factor + offset`, followed, where wanted, by SiLU, of a part of a picture.
+private func normalize(
+  _ factors: Tensor, to x: Tensor, into result: Tensor, image: Int, part: Int, silu: Bool
+) {
+  let (batch, channels) = (x.shape[0], x.shape.last)
+  let pixels = x.count / (batch * channels)
+  let (source, target) = (UnsafePointer(x.pointer), result.pointer)
+  let isStreamed = result.isStreamed
+  let base = image &* pixels &* channels
+  let factor = UnsafePointer(factors.pointer) + image * 2 * channels
+  for pixel in (part * pixelGrain)..<min(pixels, (part + 1) * pixelGrain) {
+    let row = base &+ pixel &* channels
+    if silu {
+      for (j, n) in VectorRuns(0..<channels) {
+        let value =
+          read(source + (row &+ j), n) * read(factor + j, n)
+          + read(factor + (channels &+ j), n)
+        write(SiLU.value(value), target + (row &+ j), n, streamed: isStreamed)
+      }
+    } else {
+      for (j, n) in VectorRuns(0..<channels) {
+        let value =
+          read(source + (row &+ j), n) * read(factor + j, n)
+          + read(factor + (channels &+ j), n)
+        write(value, target + (row &+ j), n, streamed: isStreamed)
       }
     }
   }
-  forEachPicture(batch, parts: tasks, sum: sum, finish: finish, apply: apply)
-  return (result, NormalizationStatistics(mean: mean, inverseDeviation: inverse))
 }
 
 /// The gradients of ``groupNormalization(_:scale:shift:groups:epsilon:silu:)``.
@@ -147,11 +195,11 @@ public func groupNormalization(
 /// With x' the normalised input and g the gradient before the scale, `dx = rate * (g - mean(g) - x' * mean(g * x'))`
 /// over each group.
 ///
-/// - Returns: the gradients by input, scale and shift.
+/// - Parameter isTrained: whether the gradients by scale and shift are wanted.
 public func groupNormalizationGradient(
   _ gradient: Tensor, _ x: Tensor, scale: Tensor, shift: Tensor, groups: Int, silu: Bool,
-  _ statistics: NormalizationStatistics
-) -> (input: Tensor, scale: Tensor, shift: Tensor) {
+  _ statistics: NormalizationStatistics, isTrained: Bool = true
+) -> NormalizationGradients {
   let (batch, channels) = (x.shape[0], x.shape.last)
   let pixels = x.count / (batch * channels)
   let width = channels / groups
@@ -163,7 +211,7 @@ public func groupNormalizationGradient(
 
   // x' = x * rate + offset for each channel of each picture.
   let factors = Tensor(uninitialized: [batch, 2, channels])
-  for image in 0..<batch {
+  func prepare(_ image: Int) {
     let factor = factors.pointer + image * 2 * channels
     for group in 0..<groups {
       let rate = statistics.inverseDeviation.pointer[image * groups + group]
@@ -251,11 +299,9 @@ public func groupNormalizationGradient(
       }
     }
   }
-  forEachPicture(batch, parts: tasks, sum: sum, finish: finish, apply: apply)
-  let both = gradients.reshaped([batch, 2 * channels]).sumOfRows().reshaped([2, channels])
-  return (
-    result, both.slice(0..<1).reshaped([channels]), both.slice(1..<2).reshaped([channels])
-  )
+  forEachPicture(batch, parts: tasks, prepare: prepare, sum: sum, finish: finish, apply: apply)
+  return NormalizationGradients(
+    result, sums: isTrained ? gradients.reshaped([batch, 2 * channels]) : nil)
 }
 
 /// Layer normalisation (Ba et al., 2016) of each row.
@@ -304,21 +350,23 @@ public func layerNormalization(
   return (result, NormalizationStatistics(mean: mean, inverseDeviation: inverse))
 }
 
-/// The gradients of ``layerNormalization(_:scale:shift:epsilon:)`` by input, scale and shift.
+/// The gradients of ``layerNormalization(_:scale:shift:epsilon:)``.
+/// - Parameter isTrained: whether the gradients by scale and shift are wanted.
 public func layerNormalizationGradient(
-  _ gradient: Tensor, _ x: Tensor, scale: Tensor, _ statistics: NormalizationStatistics
-) -> (input: Tensor, scale: Tensor, shift: Tensor) {
+  _ gradient: Tensor, _ x: Tensor, scale: Tensor, _ statistics: NormalizationStatistics,
+  isTrained: Bool = true
+) -> NormalizationGradients {
   let (rows, channels) = (x.shape.rows, x.shape.last)
   let result = Tensor(uninitialized: x.shape)
   let isStreamed = result.isStreamed
   let grain = max(1, elementGrain / channels)
   let tasks = (rows + grain - 1) / grain
-  let partial = Tensor(zeros: [max(1, tasks), 2, channels])
+  let partial = isTrained ? Tensor(zeros: [max(1, tasks), 2 * channels]) : nil
   let (source, upper, scales) = (
     UnsafePointer(x.pointer), UnsafePointer(gradient.pointer), UnsafePointer(scale.pointer)
   )
   Parallel.forEachRange(of: rows, grain: grain) { range in
-    let sums = partial.pointer + range.lowerBound / grain * 2 * channels
+    let sums = partial.map { $0.pointer + range.lowerBound / grain * 2 * channels }
     for row in range {
       let (line, top) = (source + row &* channels, upper + row &* channels)
       let origin = Vector(repeating: statistics.mean.pointer[row])
@@ -327,8 +375,10 @@ public func layerNormalizationGradient(
       for (j, n) in VectorRuns(0..<channels) {
         let normal = (read(line + j, n) - origin) * rate
         let value = read(top + j, n)
-        write(read(sums + j, n) + value * normal, sums + j, n)
-        write(read(sums + (channels &+ j), n) + value, sums + (channels &+ j), n)
+        if let sums {
+          write(read(sums + j, n) + value * normal, sums + j, n)
+          write(read(sums + (channels &+ j), n) + value, sums + (channels &+ j), n)
+        }
         let scaled = value * read(scales + j, n)
         sum += scaled
         product.addProduct(scaled, normal)
@@ -344,9 +394,5 @@ public func layerNormalizationGradient(
       }
     }
   }
-  let sums = partial.reshaped([max(1, tasks), 2 * channels]).sumOfRows()
-  return (
-    result, sums.reshaped([2, channels]).slice(0..<1).reshaped([channels]),
-    sums.reshaped([2, channels]).slice(1..<2).reshaped([channels])
-  )
+  return NormalizationGradients(result, sums: partial)
 }

@@ -28,6 +28,9 @@ import Testing
     Size(queries: 270, keys: 210, heads: 2, width: 40),
     Size(queries: 513, keys: 97, heads: 1, width: 8),
     Size(queries: 256, keys: 96, heads: 1, width: 16),
+    // So many heads that some share a task.
+    Size(batch: 4, queries: 24, keys: 25, heads: 5, width: 24),
+    Size(batch: 2, queries: 270, keys: 30, heads: 17, width: 8),
   ]
 
   private func check(

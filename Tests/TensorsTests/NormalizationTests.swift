@@ -25,10 +25,16 @@ import Testing
       x, scale: scale, shift: shift, groups: groups, epsilon: 1e-5, silu: silu)
     let gradients = groupNormalizationGradient(
       gradient, x, scale: scale, shift: shift, groups: groups, silu: silu, statistics)
+    #expect(groupNormalization(x, statistics, silu: silu).array == found.array)
+    let ofInput = groupNormalizationGradient(
+      gradient, x, scale: scale, shift: shift, groups: groups, silu: silu, statistics,
+      isTrained: false)
+    #expect(ofInput.scale == nil && ofInput.shift == nil)
+    #expect(ofInput.input.array == gradients.input.array)
     for (name, found, expected) in [
       ("value", found, expected.result), ("input", gradients.input, expected.inputGradient),
-      ("scale", gradients.scale, expected.scaleGradient),
-      ("shift", gradients.shift, expected.shiftGradient),
+      ("scale", gradients.scale!, expected.scaleGradient),
+      ("shift", gradients.shift!, expected.shiftGradient),
     ] {
       let error = relativeError(found, expected)
       #expect(error <= tolerance, "\(name)", sourceLocation: sourceLocation)
@@ -52,11 +58,15 @@ import Testing
     poisonPool()
     let (found, statistics) = layerNormalization(x, scale: scale, shift: shift, epsilon: 1e-5)
     let gradients = layerNormalizationGradient(gradient, x, scale: scale, statistics)
+    let ofInput = layerNormalizationGradient(
+      gradient, x, scale: scale, statistics, isTrained: false)
+    #expect(ofInput.scale == nil && ofInput.shift == nil)
+    #expect(ofInput.input.array == gradients.input.array)
     for (name, found, expected) in [
       ("value", found, expected.result.reshaped(x.shape)),
       ("input", gradients.input, expected.inputGradient.reshaped(x.shape)),
-      ("scale", gradients.scale, expected.scaleGradient),
-      ("shift", gradients.shift, expected.shiftGradient),
+      ("scale", gradients.scale!, expected.scaleGradient),
+      ("shift", gradients.shift!, expected.shiftGradient),
     ] {
       let error = relativeError(found, expected)
       #expect(error <= tolerance, "\(name)", sourceLocation: sourceLocation)
@@ -104,7 +114,8 @@ import Testing
       let byRows = layerNormalizationGradient(gradient, x, scale: scale, rows)
       return [
         grouped, groups.mean, groups.inverseDeviation, layered, rows.mean, rows.inverseDeviation,
-        byGroups.input, byGroups.scale, byGroups.shift, byRows.input, byRows.scale, byRows.shift,
+        byGroups.input, byGroups.scale!, byGroups.shift!, byRows.input, byRows.scale!,
+        byRows.shift!,
       ]
     }
   }
