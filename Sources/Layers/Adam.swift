@@ -55,9 +55,8 @@ public final class Adam {
 
   private func moments(of name: String, _ value: Tensor) -> Moments {
     precondition(step > 0, "an update before the first step")
-    let state =
-      moments[name]
-      ?? Moments(mean: Tensor(zeros: value.shape), variance: Tensor(zeros: value.shape))
+    if let state = moments[name] { return state }
+    let state = Moments(mean: Tensor(zeros: value.shape), variance: Tensor(zeros: value.shape))
     moments[name] = state
     return state
   }

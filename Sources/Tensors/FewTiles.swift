@@ -305,14 +305,9 @@ enum FewTiles {
     let cut = ColumnTasks(
       columns: outputs, wanted: 1,
       mostStrips: tiledColumns / tiling.count / 16, width: 16)
-    let (rowTasks, shares) = (inputs / gradientRows, MatrixProduct.rowShares)
-    let tasks = (0..<shares).flatMap { share in
-      (0..<cut.count).flatMap { chunk in
-        (share * rowTasks / shares..<(share + 1) * rowTasks / shares).map { ($0, chunk) }
-      }
-    }
+    let tasks = SharedTasks(rows: inputs / gradientRows, columns: cut.count)
     Parallel.forEach(tasks.count) { task in
-      let (number, chunk) = tasks[task]
+      guard let (number, chunk) = tasks[task] else { return }
       let rows = (number * gradientRows)..<((number + 1) * gradientRows)
       let columns = cut[chunk]
       guard !columns.isEmpty else { return }

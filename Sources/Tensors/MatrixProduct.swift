@@ -381,12 +381,7 @@ enum MatrixProduct {
     let rowChunks = (rows + rowsEach - 1) / rowsEach
     // A thread packs what it multiplies itself, for it would take longer to write where the others have read. It has rows of its
     // own, and goes through them with some columns after others, so that it holds no more than these packed.
-    let groups = rowShares
-    let tasks = (0..<groups).flatMap { group in
-      (0..<cut.count).flatMap { chunk in
-        (group * rowChunks / groups..<(group + 1) * rowChunks / groups).map { ($0, chunk) }
-      }
-    }
+    let tasks = SharedTasks(rows: rowChunks, columns: cut.count)
     let packed = LaneValues<(chunk: Int, strips: Storage)>()
     func strips(of chunk: Int) -> UnsafePointer<Float> {
       if let own = packed.own, own.chunk == chunk { return UnsafePointer(own.strips.pointer) }
@@ -401,7 +396,7 @@ enum MatrixProduct {
       return UnsafePointer(storage.pointer)
     }
     Parallel.forEach(tasks.count) { task in
-      let (rowChunk, chunk) = tasks[task]
+      guard let (rowChunk, chunk) = tasks[task] else { return }
       let here = cut[chunk]
       guard !here.isEmpty else { return }
       let strips = strips(of: chunk)

@@ -95,6 +95,34 @@ struct ColumnTasks {
   }
 }
 
+/// Tasks of some rows by some columns, in an order in which each share of the rows is together: a thread has rows of its own, and
+/// goes through them with some columns after others.
+struct SharedTasks {
+  /// How many there are. Some may be none.
+  let count: Int
+  private let rows: Int
+  private let columns: Int
+  private let shares: Int
+  /// The most rows of a share.
+  private let most: Int
+
+  /// - Parameters:
+  ///   - rows: how many tasks follow each other downwards.
+  ///   - columns: how many stand side by side.
+  init(rows: Int, columns: Int, shares: Int = MatrixProduct.rowShares) {
+    (self.rows, self.columns, self.shares) = (rows, columns, shares)
+    most = (rows + shares - 1) / shares
+    count = shares * columns * most
+  }
+
+  /// The row and the column of a task, if there is one.
+  subscript(task: Int) -> (row: Int, column: Int)? {
+    let (share, number) = (task / (columns * most), task % (columns * most))
+    let row = share * rows / shares + number % most
+    return row < (share + 1) * rows / shares ? (row, number / most) : nil
+  }
+}
+
 /// How a product is cut into tasks: its columns by its shape alone, its rows also by how many threads there are, on which
 /// no element depends.
 struct ProductTasks {

@@ -159,7 +159,10 @@ final class Works {
       let adam = optimisers[name] ?? Adam(learningRate: 1e-6)
       optimisers[name] = adam
       return {
-        adam.attach(to: unet.parameters)
+        // Once, as in training, but for works that freeze the weights in between.
+        if unet.parameters.contains(where: { !$0.isTrainable }) {
+          adam.attach(to: unet.parameters)
+        }
         adam.beginStep()
         let tape = Tape()
         tape.backward(from: tape.record { loss(Variable(hidden)) })
