@@ -34,18 +34,25 @@ public enum Weights {
 ///   - x: `[…, inputs]`.
 ///   - weights: `[inputs, outputs]`.
 ///   - bias: `[outputs]`.
+///   - others: added to the result, of its shape.
 /// - Returns: `[…, outputs]`.
-public func linear(_ x: Variable, _ weights: Weights, bias: Variable? = nil) -> Variable {
+public func linear(
+  _ x: Variable, _ weights: Weights, bias: Variable? = nil, adding others: Variable? = nil
+) -> Variable {
   let shape = x.shape
   let matrix = weights.value
-  let value = matrixProduct(x.value, matrix, bias: bias?.value)
+  let value = matrixProduct(x.value, matrix, bias: bias?.value, adding: others?.value)
     .reshaped(Shape(shape.array.dropLast() + [matrix.shape.last]))
   let input = weights.variable?.slot == nil ? nil : x.forBackward
   let kept = x.isTracked ? weights.untracked : nil
-  return Variable(value, from: x, weights.variable, bias) {
-    [x = x.slot, weights = weights.variable?.slot, bias = bias?.slot] gradient in
+  return Variable(value, from: x, weights.variable, bias, others) {
+    [x = x.slot, weights = weights.variable?.slot, bias = bias?.slot, others = others?.slot]
+    gradient in
+    others?.receive(gradient)
     if let x, let kept {
-      x.receive(matrixProduct(gradient, kept.value, transposingRight: true).reshaped(shape))
+      x.receive { sum in
+        matrixProduct(gradient, kept.value, transposingRight: true, adding: sum).reshaped(shape)
+      }
     }
     if let weights, let input {
       if let taker = weights.takerOfOnlyShare {
@@ -59,8 +66,10 @@ public func linear(_ x: Variable, _ weights: Weights, bias: Variable? = nil) -> 
   }
 }
 
-public func linear(_ x: Variable, _ weights: Variable, bias: Variable? = nil) -> Variable {
-  linear(x, .full(weights), bias: bias)
+public func linear(
+  _ x: Variable, _ weights: Variable, bias: Variable? = nil, adding others: Variable? = nil
+) -> Variable {
+  linear(x, .full(weights), bias: bias, adding: others)
 }
 
 /// A convolution of pictures `[batch, height, width, inputs]` with `[kernel, kernel, inputs, outputs]`.

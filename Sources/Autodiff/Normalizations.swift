@@ -16,7 +16,7 @@ public func groupNorm(
     [x = x.slot, scale = scale.slot, shift = shift.slot] gradient in
     let gradients = groupNormalizationGradient(
       gradient, input, scale: factor, shift: offset, groups: groups, silu: silu, statistics,
-      isTrained: scale != nil || shift != nil)
+      isTrained: scale != nil || shift != nil, adding: x?.gradient)
     send(gradients, x, scale, shift)
   }
 }
@@ -33,16 +33,18 @@ public func layerNorm(
   return Variable(value, from: x, scale, shift, remake: { normalized().0 }) {
     [x = x.slot, scale = scale.slot, shift = shift.slot] gradient in
     let gradients = layerNormalizationGradient(
-      gradient, input, scale: factor, statistics, isTrained: scale != nil || shift != nil)
+      gradient, input, scale: factor, statistics, isTrained: scale != nil || shift != nil,
+      adding: x?.gradient)
     send(gradients, x, scale, shift)
   }
 }
 
+/// - Parameter x: what it has received so far is in its gradient.
 private func send(
   _ gradients: NormalizationGradients, _ x: GradientSlot?, _ scale: GradientSlot?,
   _ shift: GradientSlot?
 ) {
-  x?.receive(gradients.input)
+  x?.receive { _ in gradients.input }
   if let scale, let share = gradients.scale { scale.receive(share) }
   if let shift, let share = gradients.shift { shift.receive(share) }
 }

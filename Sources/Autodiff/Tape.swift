@@ -31,6 +31,13 @@ public final class GradientSlot {
     finishUse()
   }
 
+  /// Adds an operation's share of the gradient where `sum` makes it.
+  /// - Parameter sum: gets what was received so far, if anything was, and gives a new tensor with the share added to it.
+  func receive(addedTo sum: (Tensor?) -> Tensor) {
+    gradient = sum(gradient)
+    finishUse()
+  }
+
   /// What takes an operation's share in parts; nil where the share has to be received whole. After the last part the
   /// operation calls ``finishUse()``.
   var takerOfOnlyShare: PartTaker? {

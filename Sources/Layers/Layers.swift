@@ -19,9 +19,10 @@ public struct Linear {
   }
 
   /// `[…, inputs]` to `[…, outputs]`.
-  public func callAsFunction(_ x: Variable) -> Variable {
-    let y = linear(x, weight.weights, bias: bias?.variable)
-    return weight.lora.map { y + $0(x) } ?? y
+  /// - Parameter others: added to the result, of its shape.
+  public func callAsFunction(_ x: Variable, adding others: Variable? = nil) -> Variable {
+    let y = linear(x, weight.weights, bias: bias?.variable, adding: others)
+    return weight.lora.map { $0(x, addedTo: y) } ?? y
   }
 }
 
@@ -41,7 +42,7 @@ public struct Convolution {
   /// `[batch, height, width, inputs]` to `[batch, rows, columns, outputs]`.
   public func callAsFunction(_ x: Variable) -> Variable {
     let y = convolve(x, weight.weights, bias: bias.variable, geometry)
-    return weight.lora.map { y + $0(x, geometry) } ?? y
+    return weight.lora.map { $0(x, geometry, addedTo: y) } ?? y
   }
 }
 

@@ -31,14 +31,16 @@ public final class LoRA {
       stored: Tensor(zeros: Shape([extents[0], rank] + extents.dropFirst(2).map { _ in 1 })))
   }
 
-  /// What is added to a linear map's answer: `[…, inputs]` to `[…, outputs]`.
-  func callAsFunction(_ x: Variable) -> Variable {
-    linear(linear(x, down.variable), up.variable)
+  /// The change for `x`, `[…, inputs]`, added to a linear map's answer `y`, `[…, outputs]`.
+  func callAsFunction(_ x: Variable, addedTo y: Variable) -> Variable {
+    linear(linear(x, down.variable), up.variable, adding: y)
   }
 
-  /// What is added to a convolution's answer: `[batch, height, width, inputs]` to `[batch, rows, columns, outputs]`.
-  func callAsFunction(_ x: Variable, _ geometry: ConvolutionGeometry) -> Variable {
-    linear(convolve(x, down.variable, geometry), up.variable)
+  /// The same for `x`, `[batch, height, width, inputs]`, added to a convolution's answer, `[batch, rows, columns, outputs]`.
+  func callAsFunction(_ x: Variable, _ geometry: ConvolutionGeometry, addedTo y: Variable)
+    -> Variable
+  {
+    linear(convolve(x, down.variable, geometry), up.variable, adding: y)
   }
 }
 

@@ -100,8 +100,9 @@ private struct AutoencoderMiddle {
     var h = first(x)
     if let norm, let attention {
       let shape = h.shape
-      let tokens = reshape(norm(h), [shape[0], shape[1] * shape[2], shape[3]])
-      h = reshape(attention(tokens, context: tokens), shape) + h
+      let rows = Shape([shape[0], shape[1] * shape[2], shape[3]])
+      let tokens = reshape(norm(h), rows)
+      h = reshape(attention(tokens, context: tokens, adding: reshape(h, rows)), shape)
     }
     return second(h)
   }

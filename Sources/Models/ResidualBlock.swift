@@ -37,7 +37,7 @@ struct ResidualBlock {
     var h = conv1(norm1(x, silu: true))
     if let timeProjection, let time { h = addToPixels(h, timeProjection(time)) }
     h = conv2(norm2(h, silu: true))
-    return (shortcut?(x) ?? x) + h
+    return shortcut.map { $0(x, adding: h) } ?? x + h
   }
 }
 

@@ -82,7 +82,7 @@ private struct TextLayer {
     let attended = attend(
       queries: queries(normal), keys: keys(normal), values: values(normal), heads: heads,
       causal: true)
-    let h = output(attended) + x
-    return contract(activate(expand(norm2(h)), activation)) + h
+    let h = output(attended, adding: x)
+    return contract(activate(expand(norm2(h)), activation), adding: h)
   }
 }

@@ -27,10 +27,12 @@ struct AttentionLayer {
   /// - Parameters:
   ///   - x: `[batch, tokens, width]`.
   ///   - context: `[batch, context tokens, context width]`.
-  func callAsFunction(_ x: Variable, context: Variable) -> Variable {
+  ///   - others: added to the result, of the shape of `x`.
+  func callAsFunction(_ x: Variable, context: Variable, adding others: Variable) -> Variable {
     toOutput(
       attend(
-        queries: toQueries(x), keys: toKeys(context), values: toValues(context), heads: heads))
+        queries: toQueries(x), keys: toKeys(context), values: toValues(context), heads: heads),
+      adding: others)
   }
 }
 
@@ -58,9 +60,9 @@ struct TransformerBlock {
 
   func callAsFunction(_ x: Variable, context: Variable) -> Variable {
     let own = norm1(x)
-    var h = selfAttention(own, context: own) + x
-    h = crossAttention(norm2(h), context: context) + h
-    return contract(gatedGELU(expand(norm3(h)))) + h
+    var h = selfAttention(own, context: own, adding: x)
+    h = crossAttention(norm2(h), context: context, adding: h)
+    return contract(gatedGELU(expand(norm3(h))), adding: h)
   }
 }
 
@@ -92,8 +94,9 @@ struct PictureTransformer {
   ///   - context: `[batch, tokens, context width]`.
   func callAsFunction(_ x: Variable, context: Variable) -> Variable {
     let shape = x.shape
-    var tokens = projectIn(reshape(norm(x), [shape[0], shape[1] * shape[2], shape[3]]))
+    let rows = Shape([shape[0], shape[1] * shape[2], shape[3]])
+    var tokens = projectIn(reshape(norm(x), rows))
     for block in blocks { tokens = block(tokens, context: context) }
-    return reshape(projectOut(tokens), shape) + x
+    return reshape(projectOut(tokens, adding: reshape(x, rows)), shape)
   }
 }

@@ -111,7 +111,7 @@ enum DotProducts {
           let line = target.base + target.offsets[row]
           for column in first..<min(first + dotColumns, columns.upperBound) {
             var sum = load(sums + (row * width + (column - first) * 16)).total
-            if target.accumulates { sum += line[column] }
+            if target.accumulates { sum += target.addend(row, column)[0] }
             if let bias = target.bias { sum += bias[column] }
             line[column] = sum
           }

@@ -98,7 +98,8 @@ struct ProductTarget {
 
   /// Whether so large a product is stored past the caches, in whole lines; see ``Tensor/isStreamed``.
   func isStreamable(rows: Int, columns: Int) -> Bool {
-    Tensor.isStreamed(count: rows * columns) && !accumulates && offsets.list == nil
+    Tensor.isStreamed(count: rows * columns) && (!accumulates || sums != nil)
+      && offsets.list == nil
       && offsets.stride % 16 == 0 && columns % 16 == 0 && UInt(bitPattern: base) % 64 == 0
   }
 }
@@ -108,6 +109,7 @@ extension ProductTarget {
   func part(_ block: InnerPlan.Block, of plan: InnerPlan) -> ProductTarget {
     var part = self
     part.accumulates = accumulates || block.start > 0
+    if block.start > 0 { part.sums = nil }
     part.bias = block.start + block.length == plan.inner ? bias : nil
     return part
   }
@@ -491,7 +493,8 @@ enum MatrixProduct {
     for row in 0..<rows {
       let line = target.base + target.offsets[row]
       for column in 0..<columns {
-        line[column] = (target.accumulates ? line[column] : 0) + (target.bias?[column] ?? 0)
+        line[column] =
+          (target.accumulates ? target.addend(row, column)[0] : 0) + (target.bias?[column] ?? 0)
       }
     }
   }
@@ -815,12 +818,13 @@ enum MatrixProduct {
 ///   - left: seen as a matrix of `shape.rows` by `shape.last`.
 ///   - right: a matrix `[inner, columns]`, or `[columns, inner]` when transposed.
 ///   - bias: added to each row; as many elements as the product has columns.
-///   - target: where the product is added to; a new tensor where absent.
+///   - others: added to the product, as many elements as it has.
+///   - target: where the product is added to; a new tensor where absent. Not with `others`.
 /// - Returns: a matrix `[rows, columns]`, or `target`.
 /// - Precondition: the inner extents are equal.
 public func matrixProduct(
   _ left: Tensor, _ right: Tensor, transposingLeft: Bool = false, transposingRight: Bool = false,
-  bias: Tensor? = nil, addingTo target: Tensor? = nil
+  bias: Tensor? = nil, adding others: Tensor? = nil, addingTo target: Tensor? = nil
 ) -> Tensor {
   let (leftRows, leftColumns) = (left.shape.rows, left.shape.last)
   let (rows, inner) =
@@ -830,6 +834,9 @@ public func matrixProduct(
     transposingRight ? (rightColumns, rightRows) : (rightRows, rightColumns)
   precondition(inner == rightInner, "a product of \(left.shape) and \(right.shape)")
   precondition(bias == nil || bias!.count == columns, "a bias of \(bias!.shape) on \(columns)")
+  precondition(
+    others.map { $0.count == rows * columns && target == nil } ?? true,
+    "a product of \(rows) by \(columns) added to \(others!.shape)")
   let result = target ?? Tensor(uninitialized: [rows, columns])
   precondition(
     result.count == rows * columns, "a product of \(rows) by \(columns) in \(result.shape)")
@@ -841,9 +848,10 @@ public func matrixProduct(
     right: RightOperand(
       base: right.pointer, layout: transposingRight ? .columns : .rows, stride: rightColumns),
     into: ProductTarget(
-      base: result.pointer, offsets: .strided(columns), accumulates: target != nil,
-      bias: bias?.pointer))
-  return result
+      base: result.pointer, offsets: .strided(columns),
+      accumulates: target != nil || others != nil,
+      sums: others.map { UnsafePointer($0.pointer) }, sumStride: columns, bias: bias?.pointer))
+  return withExtendedLifetime(others) { result }
 }
 
 /// A rectangle of a tensor.

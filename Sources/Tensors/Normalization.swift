@@ -195,10 +195,12 @@ private func normalize(
 /// With x' the normalised input and g the gradient before the scale, `dx = rate * (g - mean(g) - x' * mean(g * x'))`
 /// over each group.
 ///
-/// - Parameter isTrained: whether the gradients by scale and shift are wanted.
+/// - Parameters:
+///   - isTrained: whether the gradients by scale and shift are wanted.
+///   - others: added to the gradient by the input.
 public func groupNormalizationGradient(
   _ gradient: Tensor, _ x: Tensor, scale: Tensor, shift: Tensor, groups: Int, silu: Bool,
-  _ statistics: NormalizationStatistics, isTrained: Bool = true
+  _ statistics: NormalizationStatistics, isTrained: Bool = true, adding others: Tensor? = nil
 ) -> NormalizationGradients {
   let (batch, channels) = (x.shape[0], x.shape.last)
   let pixels = x.count / (batch * channels)
@@ -250,6 +252,7 @@ public func groupNormalizationGradient(
     }
   }
 
+  let added = others.map { UnsafePointer($0.pointer) }
   // The gradients by scale and shift of each picture alone.
   let gradients = Tensor(uninitialized: [batch, 2, channels])
   // dx = value * first + x' * second + third for each channel of each picture.
@@ -293,13 +296,14 @@ public func groupNormalizationGradient(
           + read(factor + (channels &+ j), n)
         var value = read(target + (row &+ j), n) * read(term + j, n)
         value.addProduct(normal, read(term + (channels &+ j), n))
-        write(
-          value + read(term + (2 &* channels &+ j), n), target + (row &+ j), n, streamed: isStreamed
-        )
+        value += read(term + (2 &* channels &+ j), n)
+        if let added { value += read(added + (row &+ j), n) }
+        write(value, target + (row &+ j), n, streamed: isStreamed)
       }
     }
   }
   forEachPicture(batch, parts: tasks, prepare: prepare, sum: sum, finish: finish, apply: apply)
+  withExtendedLifetime(others) {}
   return NormalizationGradients(
     result, sums: isTrained ? gradients.reshaped([batch, 2 * channels]) : nil)
 }
@@ -351,16 +355,19 @@ public func layerNormalization(
 }
 
 /// The gradients of ``layerNormalization(_:scale:shift:epsilon:)``.
-/// - Parameter isTrained: whether the gradients by scale and shift are wanted.
+/// - Parameters:
+///   - isTrained: whether the gradients by scale and shift are wanted.
+///   - others: added to the gradient by the input.
 public func layerNormalizationGradient(
   _ gradient: Tensor, _ x: Tensor, scale: Tensor, _ statistics: NormalizationStatistics,
-  isTrained: Bool = true
+  isTrained: Bool = true, adding others: Tensor? = nil
 ) -> NormalizationGradients {
   let (rows, channels) = (x.shape.rows, x.shape.last)
   let result = Tensor(uninitialized: x.shape)
   let isStreamed = result.isStreamed
   let grain = max(1, elementGrain / channels)
   let tasks = (rows + grain - 1) / grain
+  let added = others.map { UnsafePointer($0.pointer) }
   let partial = isTrained ? Tensor(zeros: [max(1, tasks), 2 * channels]) : nil
   let (source, upper, scales) = (
     UnsafePointer(x.pointer), UnsafePointer(gradient.pointer), UnsafePointer(scale.pointer)
@@ -388,11 +395,12 @@ public func layerNormalizationGradient(
       for (j, n) in VectorRuns(0..<channels) {
         let normal = (read(line + j, n) - origin) * rate
         let scaled = read(top + j, n) * read(scales + j, n)
-        write(
-          rate * (scaled - meanOfGradient - normal * meanOfProduct),
-          result.pointer + (row &* channels &+ j), n, streamed: isStreamed)
+        var value = rate * (scaled - meanOfGradient - normal * meanOfProduct)
+        if let added { value += read(added + (row &* channels &+ j), n) }
+        write(value, result.pointer + (row &* channels &+ j), n, streamed: isStreamed)
       }
     }
   }
+  withExtendedLifetime(others) {}
   return NormalizationGradients(result, sums: partial)
 }

@@ -10,6 +10,16 @@ import Testing
     }
   }
 
+  @Test func linearMapAddedToOthers() {
+    checkGradients([random([2, 5, 18], 1), random([18, 33], 2), random([2, 5, 33], 3)]) {
+      linear($0[0], $0[1], adding: $0[2])
+    }
+    // What is added is what is mapped, too, and mapped twice: its gradient comes from all of them.
+    checkGradients([random([2, 5, 18], 1), random([18, 18], 2), random([18], 3)]) {
+      linear(linear($0[0], $0[1], adding: $0[0]), $0[1], bias: $0[2], adding: $0[0])
+    }
+  }
+
   static let geometries = [
     ConvolutionGeometry(kernel: 3), ConvolutionGeometry(kernel: 1),
     ConvolutionGeometry(kernel: 3, stride: 2),

@@ -51,6 +51,13 @@ import Testing
       return linear(reshape(normal, [2, 24, 8]), inputs[3])
     }
     checkGradients([x, random([4, 3], 6)]) { linear(gatedGELU($0[0]), $0[1]) }
+    // Beside the normalisation, which adds its share to what came before.
+    checkGradients([x, scale, shift]) { inputs in
+      let once =
+        layerNorm(inputs[0], scale: inputs[1], shift: inputs[2], epsilon: 1e-5) + inputs[0]
+      return groupNorm(
+        once, scale: inputs[1], shift: inputs[2], groups: 2, epsilon: 1e-5, silu: true) + once
+    }
 
     let tape = Tape()
     let input = Variable.leaf(x)

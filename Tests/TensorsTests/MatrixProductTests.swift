@@ -38,6 +38,12 @@ import Testing
         a, b, transposingLeft: transposingLeft, transposingRight: transposingRight, bias: bias,
         addingTo: start.copy())
       #expect(relativeError(found, expected) < 1e-5)
+
+      poisonPool()
+      let added = matrixProduct(
+        a, b, transposingLeft: transposingLeft, transposingRight: transposingRight, bias: bias,
+        adding: start)
+      #expect(added.array == found.array)
     }
   }
 

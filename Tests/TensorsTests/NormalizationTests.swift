@@ -26,11 +26,12 @@ import Testing
     let gradients = groupNormalizationGradient(
       gradient, x, scale: scale, shift: shift, groups: groups, silu: silu, statistics)
     #expect(groupNormalization(x, statistics, silu: silu).array == found.array)
+    let others = random(x.shape, 5)
     let ofInput = groupNormalizationGradient(
       gradient, x, scale: scale, shift: shift, groups: groups, silu: silu, statistics,
-      isTrained: false)
+      isTrained: false, adding: others)
     #expect(ofInput.scale == nil && ofInput.shift == nil)
-    #expect(ofInput.input.array == gradients.input.array)
+    #expect(ofInput.input.array == (gradients.input + others).array)
     for (name, found, expected) in [
       ("value", found, expected.result), ("input", gradients.input, expected.inputGradient),
       ("scale", gradients.scale!, expected.scaleGradient),
@@ -58,10 +59,11 @@ import Testing
     poisonPool()
     let (found, statistics) = layerNormalization(x, scale: scale, shift: shift, epsilon: 1e-5)
     let gradients = layerNormalizationGradient(gradient, x, scale: scale, statistics)
+    let others = random(x.shape, 5)
     let ofInput = layerNormalizationGradient(
-      gradient, x, scale: scale, statistics, isTrained: false)
+      gradient, x, scale: scale, statistics, isTrained: false, adding: others)
     #expect(ofInput.scale == nil && ofInput.shift == nil)
-    #expect(ofInput.input.array == gradients.input.array)
+    #expect(ofInput.input.array == (gradients.input + others).array)
     for (name, found, expected) in [
       ("value", found, expected.result.reshaped(x.shape)),
       ("input", gradients.input, expected.inputGradient.reshaped(x.shape)),

@@ -26,9 +26,12 @@ import Testing
     let (a, b, bias) = (
       random([rows, inner], 1), random([inner, columns], 2), random([columns], 3)
     )
-    let turned = random([columns, inner], 4)
+    let (turned, others) = (random([columns, inner], 4), random([rows, columns], 5))
     expectSameBytesOnAnyThreads {
-      [matrixProduct(a, b, bias: bias), matrixProduct(a, turned, transposingRight: true)]
+      [
+        matrixProduct(a, b, bias: bias), matrixProduct(a, turned, transposingRight: true),
+        matrixProduct(a, b, bias: bias, adding: others),
+      ]
     }
   }
 
