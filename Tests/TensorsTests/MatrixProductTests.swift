@@ -77,6 +77,21 @@ import Testing
     }
   }
 
+  /// Each row of each column is one task, and those of a share of the rows follow each other.
+  @Test func sharedTasksAreAllOnce() {
+    for (rows, columns, shares) in [(1, 1, 2), (7, 3, 2), (8, 1, 2), (5, 2, 8), (40, 4, 3)] {
+      let tasks = SharedTasks(rows: rows, columns: columns, shares: shares)
+      let found = (0..<tasks.count).compactMap { tasks[$0] }
+      #expect(found.count == rows * columns)
+      #expect(Set(found.map { $0.row * columns + $0.column }).count == rows * columns)
+      #expect(found.allSatisfy { $0.row < rows && $0.column < columns })
+      let shareOf = found.map { task in
+        (0..<shares).first { task.row < ($0 + 1) * rows / shares }!
+      }
+      #expect(shareOf == shareOf.sorted())
+    }
+  }
+
   /// Every column is in one task, and both halves of the tasks have as many, to a vector.
   @Test func columnTasksAreEven() {
     let width = MatrixProduct.stripWidth
