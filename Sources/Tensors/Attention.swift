@@ -91,7 +91,7 @@ public func attention(
   forEachHead(batch * heads * parts) { numbers in
     let packedKeys = PackedOperand(inner: width, columns: keyCount)
     let packedValues = PackedOperand(inner: keyCount, columns: width)
-    // Rows of whole vectors, so that no row needs its last elements one by one. And sums, largest scores.
+    // Rows of whole vectors, so that no row needs its last elements one by one, and each row's sum and largest score.
     let room = Tensor(uninitialized: [block, rowStride + 2])
     let weights = room.pointer
     let (sums, tops) = (weights + block * rowStride, weights + block * (rowStride + 1))
