@@ -205,7 +205,7 @@ extension MatrixProduct {
               valueStride: width, wasAskedFor: true))
         }
       }
-      withExtendedLifetime(sums) {}
+      withExtendedLifetime((strips, sums)) {}
     }
   }
 }
