@@ -134,3 +134,98 @@ static inline int processor_hold_thread(int core) {
   cores[core / bits] |= 1UL << core % bits;
   return syscall(SYS_sched_setaffinity, 0, sizeof cores, cores) == 0;
 }
+
+typedef float processor_quarter_vector __attribute__((ext_vector_type(4)));
+// The same at any address.
+typedef float processor_loose_vector __attribute__((ext_vector_type(16), aligned(4)));
+typedef float processor_loose_half __attribute__((ext_vector_type(8), aligned(4)));
+typedef float processor_loose_quarter __attribute__((ext_vector_type(4), aligned(4)));
+
+// The first and the last two floats of each four of x and y by turns.
+#define PROCESSOR_FIRSTS(x, y) \
+  __builtin_shufflevector(x, y, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+#define PROCESSOR_LASTS(x, y) \
+  __builtin_shufflevector(x, y, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+
+/// Turns four vectors, four floats of each at a time: x[c][4 q + r] becomes x[r][4 q + c]. In C, since Swift's compiler makes
+/// shuffles of few of its vectors' elements.
+static inline void processor_turn_quarters(processor_vector x[4]) {
+  processor_vector a = PROCESSOR_FIRSTS(x[0], x[2]), b = PROCESSOR_LASTS(x[0], x[2]);
+  processor_vector c = PROCESSOR_FIRSTS(x[1], x[3]), d = PROCESSOR_LASTS(x[1], x[3]);
+  x[0] = PROCESSOR_FIRSTS(a, c);
+  x[1] = PROCESSOR_LASTS(a, c);
+  x[2] = PROCESSOR_FIRSTS(b, d);
+  x[3] = PROCESSOR_LASTS(b, d);
+}
+
+/// `target[j * target_stride + i] = source[i * source_stride + j]` for i and j below 16.
+static inline void processor_transpose_16x16(
+    const float *source, long source_stride, float *target, long target_stride) {
+  for (int quarter = 0; quarter < 4; quarter++) {
+    processor_vector rows[4];
+    for (int r = 0; r < 4; r++) {
+      const float *row = source + r * source_stride;
+      processor_quarter_vector a = *(const processor_loose_quarter *)row;
+      processor_quarter_vector b = *(const processor_loose_quarter *)(row + 4 * source_stride);
+      processor_quarter_vector c = *(const processor_loose_quarter *)(row + 8 * source_stride);
+      processor_quarter_vector d = *(const processor_loose_quarter *)(row + 12 * source_stride);
+      processor_half_vector low = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+      processor_half_vector high = __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7);
+      rows[r] = __builtin_shufflevector(
+          low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    }
+    processor_turn_quarters(rows);
+    for (int r = 0; r < 4; r++) {
+      *(processor_loose_vector *)target = rows[r];
+      target += target_stride;
+    }
+    source += 4;
+  }
+}
+
+/// `target[j * target_stride + i] = source[i * source_stride + j]` for i below 8 and j below 16.
+static inline void processor_transpose_8x16(
+    const float *source, long source_stride, float *target, long target_stride) {
+  for (int quarter = 0; quarter < 4; quarter++) {
+    processor_vector rows[4];
+    for (int r = 0; r < 4; r++) {
+      const float *row = source + r * source_stride;
+      processor_quarter_vector a = *(const processor_loose_quarter *)row;
+      processor_quarter_vector b = *(const processor_loose_quarter *)(row + 4 * source_stride);
+      rows[r] = __builtin_shufflevector(
+          a, b, 0, 1, 2, 3, 4, 5, 6, 7, -1, -1, -1, -1, -1, -1, -1, -1);
+    }
+    processor_turn_quarters(rows);
+    for (int r = 0; r < 4; r++) {
+      *(processor_loose_half *)target =
+          __builtin_shufflevector(rows[r], rows[r], 0, 1, 2, 3, 4, 5, 6, 7);
+      target += target_stride;
+    }
+    source += 4;
+  }
+}
+
+/// Puts the floats of four vectors side by side: `target[q * target_stride + 4 * r + c]` is the (4 q + r)th of vector c.
+static inline void processor_put_fours(
+    processor_vector v0, processor_vector v1, processor_vector v2, processor_vector v3,
+    float *target, long target_stride) {
+  processor_vector x[4] = {v0, v1, v2, v3};
+  processor_turn_quarters(x);
+  // Now x[r] has in its quarter q what is wanted at 4 r of line q: quarters are turned as their floats were.
+#define PROCESSOR_QUARTERS(x, y, a, b, c, d)                                                     \
+  __builtin_shufflevector(                                                                       \
+      x, y, 4 * a, 4 * a + 1, 4 * a + 2, 4 * a + 3, 4 * b, 4 * b + 1, 4 * b + 2, 4 * b + 3,      \
+      4 * c, 4 * c + 1, 4 * c + 2, 4 * c + 3, 4 * d, 4 * d + 1, 4 * d + 2, 4 * d + 3)
+  processor_vector a = PROCESSOR_QUARTERS(x[0], x[1], 0, 1, 4, 5);
+  processor_vector b = PROCESSOR_QUARTERS(x[2], x[3], 0, 1, 4, 5);
+  processor_vector c = PROCESSOR_QUARTERS(x[0], x[1], 2, 3, 6, 7);
+  processor_vector d = PROCESSOR_QUARTERS(x[2], x[3], 2, 3, 6, 7);
+  *(processor_loose_vector *)target = PROCESSOR_QUARTERS(a, b, 0, 2, 4, 6);
+  *(processor_loose_vector *)(target + target_stride) = PROCESSOR_QUARTERS(a, b, 1, 3, 5, 7);
+  *(processor_loose_vector *)(target + 2 * target_stride) = PROCESSOR_QUARTERS(c, d, 0, 2, 4, 6);
+  *(processor_loose_vector *)(target + 3 * target_stride) = PROCESSOR_QUARTERS(c, d, 1, 3, 5, 7);
+#undef PROCESSOR_QUARTERS
+}
+
+#undef PROCESSOR_FIRSTS
+#undef PROCESSOR_LASTS

@@ -12,6 +12,11 @@ enum FewTiles {
   static let group = 4
   /// Numbers that belong to a row of six elements of a group of tiles.
   private static let rowCount = 6 * group
+  /// The same of sixteen columns of sums.
+  private static let rowSize = rowCount * 16
+  /// From an element to the next of four channels of transformed inputs, and from these to the next four.
+  static let elementStride = 4 * group
+  static let quadCount = 4 * rowCount
   /// The most tiles for which this is faster, with weights from a cache and with weights from memory. With registers of 256 bits
   /// each load serves half as many products, so that more tiles pay for transformed weights in memory.
   private static let mostTiles = 8
@@ -63,69 +68,69 @@ enum FewTiles {
     }
   }
 
-  /// Bᵀ d B of a group of tiles and sixteen channels, with the factors of `scale`.
+  /// Bᵀ d B of a group of tiles and some blocks of sixteen channels, with the factors of `scale`.
   ///
-  /// - Parameter left: `[row of elements][channel][element of the row][tile]` of the group, for each row `channels` channels.
+  /// - Parameter left: `[row of elements][four channels][element of the row][channel][tile]` of the group.
   @inline(never)
   private static func transformInputs(
-    _ x: Tensor, _ tiling: Winograd.Tiling, group: Int, channel: Int,
+    _ x: Tensor, _ tiling: Winograd.Tiling, group: Int, blocks: Range<Int>,
     into left: UnsafeMutablePointer<Float>
   ) {
     let channels = x.shape[3]
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36 + 36 * Self.group) { buffer in
-      let patch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      let elements = patch + 36 * 16
-      for tile in 0..<Self.group {
-        let index = group * Self.group + tile
-        guard index < tiling.count else {
-          for element in 0..<36 { store(Vector(), elements + (element * Self.group + tile) * 16) }
-          continue
+    let patchSize = 36 * 16
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 2 * 36 * Self.group) { buffer in
+      // What of a tile lies outside of the picture stays 0, and so do tiles that don't exist.
+      buffer.update(repeating: Vector())
+      let patches = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      let elements = patches + Self.group * patchSize
+      for block in blocks {
+        let channel = block * 16
+        for tile in 0..<min(Self.group, tiling.count - group * Self.group) {
+          let patch = patches + tile * patchSize
+          let (image, top, first) = tiling.origin(group * Self.group + tile)
+          let columns = max(0, first - 1)..<min(tiling.width, first + 5)
+          for y in max(0, top - 1)..<min(tiling.height, top + 5) {
+            let line = (image * tiling.height + y) * tiling.width
+            var source = x.pointer + ((line + columns.lowerBound) * channels + channel)
+            var place = patch + ((y - top + 1) * 6 + columns.lowerBound - first + 1) * 16
+            for _ in columns {
+              store(load(source), place)
+              source += channels
+              place += 16
+            }
+          }
+          Winograd.transformInput(
+            patch, rowStride: 96, columnStride: 16, channels: 16,
+            into: elements + tile * 16, stride: Self.group * 16)
         }
-        let (image, top, first) = tiling.origin(index)
         for row in 0..<6 {
-          let y = top + row - 1
-          for column in 0..<6 {
-            let x0 = first + column - 1
-            let inside = y >= 0 && y < tiling.height && x0 >= 0 && x0 < tiling.width
-            let pixel = (image * tiling.height + y) * tiling.width + x0
-            store(
-              inside ? load(x.pointer + (pixel * channels + channel)) : Vector(),
-              patch + (row * 6 + column) * 16)
-          }
-        }
-        Winograd.transformInput(
-          patch, rowStride: 96, columnStride: 16, channels: 16,
-          into: elements + tile * 16, stride: Self.group * 16)
-      }
-      for row in 0..<6 {
-        for element in 0..<6 {
-          let factor = Vector(repeating: scale(row) * scale(element))
-          let four = elements + (row * 6 + element) * Self.group * 16
-          for tile in 0..<Self.group {
-            store(factor * load(four + tile * 16), four + tile * 16)
-          }
-          let place = left + ((row * channels + channel) * rowCount + element * Self.group)
-          for i in stride(from: 0, to: 16, by: 4) {
-            transpose4x4(four + i, 16, into: place + i * rowCount, rowCount)
+          for element in 0..<6 {
+            let factor = Vector(repeating: scale(row) * scale(element))
+            let four = elements + (row * 6 + element) * Self.group * 16
+            processor_put_fours(
+              factor * load(four), factor * load(four + 16), factor * load(four + 32),
+              factor * load(four + 48),
+              left + ((row * channels + channel) * rowCount + element * elementStride),
+              quadCount)
           }
         }
       }
     }
   }
 
-  /// The transformed inputs of all groups, `[group][row of elements][channel][element of the row][tile]`.
+  /// The transformed inputs of all groups, `[group][row of elements][four channels][element of the row][channel][tile]`.
   private static func transformedInputs(_ x: Tensor, _ tiling: Winograd.Tiling) -> Storage {
     let (channels, groups) = (x.shape[3], groupCount(tiling))
     let left = StoragePool.shared.storage(count: groups * 6 * channels * rowCount)
     let blocks = channels / 16
+    let grain = grain(groups * blocks)
+    let tasksOfGroup = (blocks + grain - 1) / grain
     // Within a task, one thread alone.
-    Parallel.forEachRange(of: groups * blocks, grain: grain(groups * blocks)) { range in
-      for task in range {
-        let (group, block) = (task / blocks, task % blocks)
-        transformInputs(
-          x, tiling, group: group, channel: block * 16,
-          into: left.pointer + group * 6 * channels * rowCount)
-      }
+    Parallel.forEach(groups * tasksOfGroup) { task in
+      let (group, first) = (task / tasksOfGroup, task % tasksOfGroup * grain)
+      transformInputs(
+        x, tiling, group: group, blocks: first..<min(blocks, first + grain),
+        into: left.pointer + group * 6 * channels * rowCount)
     }
     return left
   }
@@ -182,63 +187,136 @@ enum FewTiles {
     let groups = groupCount(tiling)
     let transformed = LaneValues<Storage>()
     let each = min(columnsPerTask, (outputs / 16 + 7) / 8 * 16)
-    let rowSize = rowCount * 16
     Parallel.forEachRange(of: outputs, grain: each) { columns in
       let left = transformed.own ?? transformedInputs(x, tiling)
       transformed.own = left
       let strips = columns.count / 16
-      let half =
-        processor_target_has_avx512() != 0
-        ? nil : StoragePool.shared.storage(count: 6 * halfStride)
-      let sums = StoragePool.shared.storage(count: strips * groups * 6 * rowSize)
-      sums.pointer.update(repeating: 0, count: strips * groups * 6 * rowSize)
-      // All rows of the next block are asked for in the loops of this one.
-      let loops = strips * (innerBlock / steps) * 6 * groups * loopsOfProducts
-      let lines = rotated ? columns.count : innerBlock
-      var kernels = KernelBlocks(
-        w, rotated: rotated, mostElements: innerBlock * columns.count,
-        rowsEach: (9 * lines + loops - 1) / loops, steps: steps)
-      func block(_ start: Int) -> KernelBlock? {
-        start < inner
-          ? KernelBlock(inner: start..<min(inner, start + innerBlock), columns: columns) : nil
-      }
-      for start in stride(from: 0, to: inner, by: innerBlock) {
-        let here = block(start)!
-        let taps = kernels.take(here, following: block(start + innerBlock))
-        for strip in 0..<strips {
-          for first in stride(from: 0, to: here.inner.count, by: steps) {
-            let count = min(steps, here.inner.count - first)
-            var taps = taps
-            taps.base += strip * taps.stripStride + first * taps.stride
-            if let half { packWeights(taps, count: count, into: half.pointer) }
-            for row in 0..<6 {
-              for group in 0..<groups {
-                let a = left.pointer + ((group * 6 + row) * inner + start + first) * rowCount
-                let place = sums.pointer + ((strip * groups + group) * 6 + row) * rowSize
-                if let half {
-                  multiply(half.pointer + row * halfStride, a, count, into: place) {
-                    kernels.proceed()
-                  }
-                } else {
-                  multiply(taps.base, row: row, a, count, into: place, kernels.proceed())
-                }
-              }
-            }
-          }
-        }
+      let storage = StoragePool.shared.storage(count: strips * groups * 6 * rowSize)
+      storage.pointer.update(repeating: 0, count: strips * groups * 6 * rowSize)
+      let products = Products(
+        left: left.pointer, inner: inner, groups: groups, columns: columns, sums: storage.pointer)
+      if KernelSteps.suits(w) {
+        multiplySteps(w, rotated: rotated, outputs: outputs, products)
+      } else {
+        multiplyBlocks(w, rotated: rotated, products)
       }
       for strip in 0..<strips {
         let column = columns.lowerBound + strip * 16
         for group in 0..<groups {
           let tiles = (group * Self.group)..<min(tiling.count, (group + 1) * Self.group)
           Winograd.transformProducts(
-            sums.pointer + (strip * groups + group) * 6 * rowSize, tiling, tiles, width: 16,
+            products.sums(strip: strip, group: group, row: 0), tiling, tiles, width: 16,
             stride: Self.group * 16, bias: bias.map { UnsafePointer($0.pointer) + column },
             into: result, column: column)
         }
       }
+      withExtendedLifetime((left, storage)) {}
     }
     return result
+  }
+
+  /// The products of a task.
+  private struct Products {
+    /// Transformed inputs, as ``transformedInputs(_:_:)`` makes them.
+    let left: UnsafePointer<Float>
+    let inner: Int
+    let groups: Int
+    let columns: Range<Int>
+    /// `[columns / 16][group][row of elements][element of the row][tile][16]`.
+    let sums: UnsafeMutablePointer<Float>
+
+    init(
+      left: UnsafePointer<Float>, inner: Int, groups: Int, columns: Range<Int>,
+      sums: UnsafeMutablePointer<Float>
+    ) {
+      (self.left, self.inner, self.groups) = (left, inner, groups)
+      (self.columns, self.sums) = (columns, sums)
+    }
+
+    /// A row of elements of the inputs of a group, from a channel on.
+    @inline(__always)
+    func left(group: Int, row: Int, channel: Int) -> UnsafePointer<Float> {
+      left + ((group &* 6 &+ row) &* inner &+ channel) &* rowCount
+    }
+
+    @inline(__always)
+    func sums(strip: Int, group: Int, row: Int) -> UnsafeMutablePointer<Float> {
+      sums + ((strip &* groups &+ group) &* 6 &+ row) &* rowSize
+    }
+  }
+
+  /// Adds the products up with kernels that a cache holds.
+  private static func multiplySteps(
+    _ w: Tensor, rotated: Bool, outputs: Int, _ products: Products
+  ) {
+    let kernels = KernelSteps(w, rotated: rotated, mostInner: steps)
+    let (inner, columns) = (products.inner, products.columns)
+    func step(_ first: Int, _ column: Int) -> KernelSteps.Step? {
+      // After the last channel the next columns follow, if only those of another task: most often the same thread's.
+      let (first, column) = first < inner ? (first, column) : (0, column + 16)
+      return column < outputs
+        ? KernelSteps.Step(inner: first..<min(inner, first + steps), column: column) : nil
+    }
+    var next = step(0, columns.lowerBound)
+    while let here = next, here.column < columns.upperBound {
+      next = step(here.inner.upperBound, here.column)
+      let taps = kernels.take(here)
+      let strip = (here.column - columns.lowerBound) / 16
+      for row in 0..<6 {
+        var rows = kernels.ahead(of: next, row: row)
+        for group in 0..<products.groups {
+          multiply(
+            taps, row: row,
+            products.left(group: group, row: row, channel: here.inner.lowerBound),
+            here.inner.count, into: products.sums(strip: strip, group: group, row: row), rows)
+          rows = kernels.nothing
+        }
+      }
+    }
+  }
+
+  /// Adds the products up with kernels that come from memory, or with registers of 256 bits.
+  private static func multiplyBlocks(_ w: Tensor, rotated: Bool, _ products: Products) {
+    let (inner, groups, columns) = (products.inner, products.groups, products.columns)
+    let strips = columns.count / 16
+    let half =
+      processor_target_has_avx512() != 0
+      ? nil : StoragePool.shared.storage(count: 6 * halfStride)
+    // All rows of the next block are asked for in the loops of this one.
+    let loops = strips * (innerBlock / steps) * 6 * groups * loopsOfProducts
+    let lines = rotated ? columns.count : innerBlock
+    var kernels = KernelBlocks(
+      w, rotated: rotated, mostElements: innerBlock * columns.count,
+      rowsEach: (9 * lines + loops - 1) / loops, steps: steps)
+    func block(_ start: Int) -> KernelBlock? {
+      start < inner
+        ? KernelBlock(inner: start..<min(inner, start + innerBlock), columns: columns) : nil
+    }
+    for start in stride(from: 0, to: inner, by: innerBlock) {
+      let here = block(start)!
+      let taps = kernels.take(here, following: block(start + innerBlock))
+      for strip in 0..<strips {
+        for first in stride(from: 0, to: here.inner.count, by: steps) {
+          let count = min(steps, here.inner.count - first)
+          var taps = taps
+          taps.base += strip * taps.stripStride + first * taps.stride
+          if let half { packWeights(taps, count: count, into: half.pointer) }
+          for row in 0..<6 {
+            for group in 0..<groups {
+              let a = products.left(group: group, row: row, channel: start + first)
+              let place = products.sums(strip: strip, group: group, row: row)
+              if let half {
+                multiply(half.pointer + row * halfStride, a, count, into: place) {
+                  kernels.proceed()
+                }
+              } else {
+                multiply(taps.base, row: row, a, count, into: place, kernels.proceed())
+              }
+            }
+          }
+        }
+      }
+    }
   }
 
   // MARK: - The gradient by the weights
@@ -325,7 +403,7 @@ enum FewTiles {
   }
 
   /// The transformed inputs of some rows of the gradient, in the order in which they are multiplied:
-  /// `[row of elements][four rows][group][row][element of the row][tile]`.
+  /// `[row of elements][four rows][group][element of the row][row][tile]`.
   private static func gather(
     _ left: UnsafePointer<Float>, channels: Int, rows: Range<Int>, groups: Int,
     into target: UnsafeMutablePointer<Float>

@@ -94,7 +94,7 @@ extension FewTiles {
   ///
   /// - Parameters:
   ///   - taps: kernels, `[count][9][16]`.
-  ///   - left: transformed inputs, `[count][6][tile]`.
+  ///   - left: transformed inputs, `[count / 4][6][4][tile]`.
   ///   - sums: `[6][tile][16]`.
   @inline(__always)
   static func multiply(
@@ -137,19 +137,22 @@ extension FewTiles {
     var (r3, r4, r5) = (FourVectors(sums + 192), FourVectors(sums + 256), FourVectors(sums + 320))
     var (w, a, k, rows) = (taps, left, 0, rows)
     while k < count {
-      rows.ask(step: k)
-      let (w0, w1, w2) = (half.column(w), half.column(w + 16), half.column(w + 32))
-      r0.add(w0, a)
-      r5.add(w2, a + 20)
-      let even = w0.addingProduct(w2, Vector(repeating: Winograd.near * Winograd.near))
-      r1.add(even.addingProduct(w1, Vector(repeating: Winograd.near)), a + 4)
-      r2.add(even.addingProduct(w1, Vector(repeating: -Winograd.near)), a + 8)
-      let others = w0.addingProduct(w2, Vector(repeating: Winograd.far * Winograd.far))
-      r3.add(others.addingProduct(w1, Vector(repeating: Winograd.far)), a + 12)
-      r4.add(others.addingProduct(w1, Vector(repeating: -Winograd.far)), a + 16)
-      w += KernelTaps.packedStride
-      a += 24
-      k &+= 1
+      for _ in 0..<4 {
+        rows.ask(step: k)
+        let (w0, w1, w2) = (half.column(w), half.column(w + 16), half.column(w + 32))
+        r0.add(w0, a)
+        r5.add(w2, a + 5 &* elementStride)
+        let even = w0.addingProduct(w2, Vector(repeating: Winograd.near * Winograd.near))
+        r1.add(even.addingProduct(w1, Vector(repeating: Winograd.near)), a + elementStride)
+        r2.add(even.addingProduct(w1, Vector(repeating: -Winograd.near)), a + 2 &* elementStride)
+        let others = w0.addingProduct(w2, Vector(repeating: Winograd.far * Winograd.far))
+        r3.add(others.addingProduct(w1, Vector(repeating: Winograd.far)), a + 3 &* elementStride)
+        r4.add(others.addingProduct(w1, Vector(repeating: -Winograd.far)), a + 4 &* elementStride)
+        w += KernelTaps.packedStride
+        a += group
+        k &+= 1
+      }
+      a += quadCount - elementStride
     }
     r0.put(sums)
     r1.put(sums + 64)
@@ -183,12 +186,15 @@ extension FewTiles {
     var (r0, r5) = (FourHalves(sums), FourHalves(sums + 320))
     var (w, a, k, rows) = (half, left, 0, rows)
     while k < count {
-      rows.ask(step: k)
-      r0.add(loadHalf(w), a)
-      r5.add(loadHalf(w + 32), a + 20)
-      w += 48
-      a += 24
-      k &+= 1
+      for _ in 0..<4 {
+        rows.ask(step: k)
+        r0.add(loadHalf(w), a)
+        r5.add(loadHalf(w + 32), a + 5 &* elementStride)
+        w += 48
+        a += group
+        k &+= 1
+      }
+      a += quadCount - elementStride
     }
     r0.put(sums)
     r5.put(sums + 320)
@@ -204,14 +210,17 @@ extension FewTiles {
     let (factor, square) = (SIMD8(repeating: point), SIMD8(repeating: point * point))
     var (w, a, k, rows) = (half, left, 0, rows)
     while k < count {
-      rows.ask(step: k)
-      let even = loadHalf(w).addingProduct(loadHalf(w + 32), square)
-      let odd = loadHalf(w + 16) * factor
-      plus.add(even + odd, a)
-      minus.add(even - odd, a + 4)
-      w += 48
-      a += 24
-      k &+= 1
+      for _ in 0..<4 {
+        rows.ask(step: k)
+        let even = loadHalf(w).addingProduct(loadHalf(w + 32), square)
+        let odd = loadHalf(w + 16) * factor
+        plus.add(even + odd, a)
+        minus.add(even - odd, a + elementStride)
+        w += 48
+        a += group
+        k &+= 1
+      }
+      a += quadCount - elementStride
     }
     plus.put(sums)
     minus.put(sums + 64)
@@ -222,7 +231,7 @@ extension FewTiles {
     _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
     into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
   ) {
-    multiplyPair(Winograd.near, half, left + 4, count, into: sums + 64, rows)
+    multiplyPair(Winograd.near, half, left + elementStride, count, into: sums + 64, rows)
   }
 
   @inline(never)
@@ -230,7 +239,7 @@ extension FewTiles {
     _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
     into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
   ) {
-    multiplyPair(Winograd.far, half, left + 12, count, into: sums + 192, rows)
+    multiplyPair(Winograd.far, half, left + 3 &* elementStride, count, into: sums + 192, rows)
   }
 
   // MARK: - The gradient by the weights
@@ -239,17 +248,17 @@ extension FewTiles {
   private struct SixVectors {
     var (x0, x1, x2, x3, x4, x5) = (Vector(), Vector(), Vector(), Vector(), Vector(), Vector())
 
-    /// Adds the products with a tile's six elements, which stand four apart.
+    /// Adds the products with a tile's six elements.
     @_transparent
     mutating func add(
       _ m: (Vector, Vector, Vector, Vector, Vector, Vector), _ a: UnsafePointer<Float>
     ) {
       x0.addProduct(m.0, Vector(repeating: a[0]))
-      x1.addProduct(m.1, Vector(repeating: a[4]))
-      x2.addProduct(m.2, Vector(repeating: a[8]))
-      x3.addProduct(m.3, Vector(repeating: a[12]))
-      x4.addProduct(m.4, Vector(repeating: a[16]))
-      x5.addProduct(m.5, Vector(repeating: a[20]))
+      x1.addProduct(m.1, Vector(repeating: a[elementStride]))
+      x2.addProduct(m.2, Vector(repeating: a[2 &* elementStride]))
+      x3.addProduct(m.3, Vector(repeating: a[3 &* elementStride]))
+      x4.addProduct(m.4, Vector(repeating: a[4 &* elementStride]))
+      x5.addProduct(m.5, Vector(repeating: a[5 &* elementStride]))
     }
 
     /// Gᵀ u without the factors.
@@ -281,13 +290,13 @@ extension FewTiles {
   /// Half of the gradient of four channels of the input and sixteen columns, from a row of elements.
   ///
   /// - Parameters:
-  ///   - left: transformed inputs, `[group][channel][6][tile]`, groups `groupStride` apart.
-  ///   - right: transformed gradients, `[6][tile][16]`, elements `elementStride` apart.
+  ///   - left: transformed inputs, `[group][6][channel][tile]`, groups `groupStride` apart.
+  ///   - right: transformed gradients, `[6][tile][16]`, elements `rightStride` apart.
   ///   - half: `[channel][3][16]`, channels 288 apart.
   @inline(never)
   private static func multiplySix(
     _ left: UnsafePointer<Float>, groupStride: Int, _ right: UnsafePointer<Float>,
-    _ elementStride: Int, tiles: Int, into half: UnsafeMutablePointer<Float>
+    _ rightStride: Int, tiles: Int, into half: UnsafeMutablePointer<Float>
   ) {
     var (r0, r1, r2, r3) = (SixVectors(), SixVectors(), SixVectors(), SixVectors())
     for first in stride(from: 0, to: tiles, by: group) {
@@ -295,14 +304,13 @@ extension FewTiles {
       var m = right + first &* 16
       for _ in 0..<min(group, tiles &- first) {
         let six = (
-          load(m), load(m + elementStride), load(m + 2 &* elementStride),
-          load(m + 3 &* elementStride), load(m + 4 &* elementStride),
-          load(m + 5 &* elementStride)
+          load(m), load(m + rightStride), load(m + 2 &* rightStride),
+          load(m + 3 &* rightStride), load(m + 4 &* rightStride), load(m + 5 &* rightStride)
         )
         r0.add(six, a)
-        r1.add(six, a + 24)
-        r2.add(six, a + 48)
-        r3.add(six, a + 72)
+        r1.add(six, a + group)
+        r2.add(six, a + 2 &* group)
+        r3.add(six, a + 3 &* group)
         a += 1
         m += 16
       }
@@ -320,8 +328,8 @@ extension FewTiles {
     @_transparent
     mutating func add(_ m: (Vector, Vector, Vector), _ a: UnsafePointer<Float>) {
       x0.addProduct(m.0, Vector(repeating: a[0]))
-      x1.addProduct(m.1, Vector(repeating: a[4]))
-      x2.addProduct(m.2, Vector(repeating: a[8]))
+      x1.addProduct(m.1, Vector(repeating: a[elementStride]))
+      x2.addProduct(m.2, Vector(repeating: a[2 &* elementStride]))
     }
 
     /// What the elements at 0 and the near points add to Gᵀ u.
@@ -348,18 +356,18 @@ extension FewTiles {
   @inline(never)
   private static func multiplyThrees(
     _ left: UnsafePointer<Float>, groupStride: Int, _ right: UnsafePointer<Float>,
-    _ elementStride: Int, tiles: Int, into half: UnsafeMutablePointer<Float>
+    _ rightStride: Int, tiles: Int, into half: UnsafeMutablePointer<Float>
   ) {
     @inline(__always)
     func sums(_ element: Int) -> (ThreeVectors, ThreeVectors) {
       var (r0, r1) = (ThreeVectors(), ThreeVectors())
       for first in stride(from: 0, to: tiles, by: group) {
-        var a = left + ((first / group) &* groupStride &+ element &* group)
-        var m = right + (element &* elementStride &+ first &* 16)
+        var a = left + ((first / group) &* groupStride &+ element &* elementStride)
+        var m = right + (element &* rightStride &+ first &* 16)
         for _ in 0..<min(group, tiles &- first) {
-          let three = (load(m), load(m + elementStride), load(m + 2 &* elementStride))
+          let three = (load(m), load(m + rightStride), load(m + 2 &* rightStride))
           r0.add(three, a)
-          r1.add(three, a + 24)
+          r1.add(three, a + group)
           a += 1
           m += 16
         }
@@ -397,22 +405,22 @@ extension FewTiles {
     into target: GradientTarget
   ) {
     let groups = (tiles &+ group &- 1) / group
-    let elementStride = groups &* group &* 16
-    let groupStride = 4 &* 6 &* group
+    let rightStride = groups &* group &* 16
+    let groupStride = quadCount
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16 * 18) { buffer in
       let half = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
       var a = left
       for row in 0..<6 {
-        let elements = right + row &* 6 &* elementStride
+        let elements = right + row &* 6 &* rightStride
         for first in stride(from: 0, to: rows, by: 4) {
           let place = half + (first &* 288 &+ row &* 48)
           if processor_target_has_avx512() != 0 {
             multiplySix(
-              a, groupStride: groupStride, elements, elementStride, tiles: tiles, into: place)
+              a, groupStride: groupStride, elements, rightStride, tiles: tiles, into: place)
           } else {
             for pair in [0, 2] {
               multiplyThrees(
-                a + pair &* 24, groupStride: groupStride, elements, elementStride, tiles: tiles,
+                a + pair &* group, groupStride: groupStride, elements, rightStride, tiles: tiles,
                 into: place + pair &* 288)
             }
           }

@@ -20,15 +20,19 @@ struct RowsAhead {
   var stride: Int
   /// In which steps of a loop: those without these bits.
   var mask: Int
+  /// From one of the lines that are asked for together to the next.
+  var apart = 16
+  /// How many these are, three or four.
+  var lines = 4
 
-  /// In one of some steps asks for the first four lines of a row, and goes on to the next.
+  /// In one of some steps asks for lines, and goes on to the next row.
   @_transparent
   mutating func ask(step: Int) {
     guard step & mask == 0 else { return }
     processor_prefetch_far(line)
-    processor_prefetch_far(line + 16)
-    processor_prefetch_far(line + 32)
-    processor_prefetch_far(line + 48)
+    processor_prefetch_far(line + apart)
+    processor_prefetch_far(line + 2 &* apart)
+    if lines == 4 { processor_prefetch_far(line + 3 &* apart) }
     line += stride
   }
 }
@@ -82,13 +86,13 @@ struct KernelBlocks {
     line = UnsafePointer(weights.pointer)
   }
 
-  /// Weights of fewer floats are taken where they lie, or turned when they are wanted.
-  private static let cachedCount = 1 << 20
+  /// Weights of fewer floats a cache is likely to hold: they are taken in steps, or where they lie, or turned when they are wanted.
+  static let cachedCount = 1 << 20
 
   /// The block that was to come next, whole; where it was put is written again after the next call.
   /// - Parameter following: what comes after it, if anything is known to.
   mutating func take(_ block: KernelBlock, following: KernelBlock?) -> KernelTaps {
-    guard isLarge || rotated || processor_target_has_avx512() != 0 else {
+    guard isLarge || rotated else {
       return KernelTaps(
         base: rows(block, 0).0, tapStride: weights.shape[2] * weights.shape[3],
         stride: weights.shape[3], stripStride: 16)

@@ -1,78 +1,14 @@
 // Transposing blocks of 16 by 16 floats in registers, for packing and for turning weights over.
 
-@inline(__always)
-private func interleave(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> (SIMD4<Float>, SIMD4<Float>) {
-  let both = SIMD8(a.x, b.x, a.y, b.y, a.z, b.z, a.w, b.w)
-  return (both.lowHalf, both.highHalf)
-}
-
-/// `target[j * targetStride + i] = source[i * sourceStride + j]` for i and j below 4.
-@inline(__always)
-func transpose4x4(
-  _ source: UnsafePointer<Float>, _ sourceStride: Int,
-  into target: UnsafeMutablePointer<Float>, _ targetStride: Int
-) {
-  @inline(__always) func row(_ i: Int) -> SIMD4<Float> {
-    UnsafeRawPointer(source + i &* sourceStride).loadUnaligned(as: SIMD4<Float>.self)
-  }
-  let (a, b) = (interleave(row(0), row(2)), interleave(row(1), row(3)))
-  let (c, d) = (interleave(a.0, b.0), interleave(a.1, b.1))
-  @inline(__always) func put(_ i: Int, _ v: SIMD4<Float>) {
-    UnsafeMutableRawPointer(target + i &* targetStride).storeBytes(of: v, as: SIMD4<Float>.self)
-  }
-  put(0, c.0)
-  put(1, c.1)
-  put(2, d.0)
-  put(3, d.1)
-}
-
-/// The interleaved elements of either half.
-@inline(__always)
-private func interleave(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> (SIMD8<Float>, SIMD8<Float>) {
-  (
-    SIMD8(a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5]),
-    SIMD8(a[2], b[2], a[3], b[3], a[6], b[6], a[7], b[7])
-  )
-}
-
-/// `target[j * targetStride + i] = source[i * sourceStride + j]` for i below 8 and j below 4: two blocks of 4 by 4, one in
-/// either half of the registers.
-@inline(__always)
-private func transpose8x4(
-  _ source: UnsafePointer<Float>, _ sourceStride: Int,
-  into target: UnsafeMutablePointer<Float>, _ targetStride: Int
-) {
-  @inline(__always) func rows(_ i: Int) -> SIMD8<Float> {
-    let p = UnsafeRawPointer(source + i &* sourceStride)
-    return SIMD8(
-      lowHalf: p.loadUnaligned(as: SIMD4<Float>.self),
-      highHalf: (p + 16 &* sourceStride).loadUnaligned(as: SIMD4<Float>.self))
-  }
-  let (a, b) = (interleave(rows(0), rows(2)), interleave(rows(1), rows(3)))
-  let (c, d) = (interleave(a.0, b.0), interleave(a.1, b.1))
-  storeHalf(c.0, target)
-  storeHalf(c.1, target + targetStride)
-  storeHalf(d.0, target + 2 &* targetStride)
-  storeHalf(d.1, target + 3 &* targetStride)
-}
+import CProcessor
 
 /// `target[j * targetStride + i] = source[i * sourceStride + j]` for i and j below 16.
-///
-/// In blocks of 8 by 4, also where registers hold sixteen floats: turning whole rows of sixteen took twice the time.
-///
-/// Never inlined: in the middle of a larger function the compiler gives up turning elements into shuffles.
 @inline(never)
 func transpose16x16(
   _ source: UnsafePointer<Float>, _ sourceStride: Int,
   into target: UnsafeMutablePointer<Float>, _ targetStride: Int
 ) {
-  for i in stride(from: 0, to: 16, by: 8) {
-    for j in stride(from: 0, to: 16, by: 4) {
-      transpose8x4(
-        source + (i &* sourceStride &+ j), sourceStride, into: target + (j &* targetStride &+ i),
-        targetStride)
-    }
-  }
+  processor_transpose_16x16(source, sourceStride, target, targetStride)
 }
 
 /// `target[j * targetStride + i] = source[i * sourceStride + j]` for i below 8 and j below 16.
@@ -81,9 +17,7 @@ func transpose8x16(
   _ source: UnsafePointer<Float>, _ sourceStride: Int,
   into target: UnsafeMutablePointer<Float>, _ targetStride: Int
 ) {
-  for j in stride(from: 0, to: 16, by: 4) {
-    transpose8x4(source + j, sourceStride, into: target + j &* targetStride, targetStride)
-  }
+  processor_transpose_8x16(source, sourceStride, target, targetStride)
 }
 
 extension Tensor {
