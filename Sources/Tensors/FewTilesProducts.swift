@@ -299,22 +299,30 @@ extension FewTiles {
     _ rightStride: Int, tiles: Int, into half: UnsafeMutablePointer<Float>
   ) {
     var (r0, r1, r2, r3) = (SixVectors(), SixVectors(), SixVectors(), SixVectors())
-    for first in stride(from: 0, to: tiles, by: group) {
-      var a = left + (first / group) &* groupStride
-      var m = right + first &* 16
-      for _ in 0..<min(group, tiles &- first) {
-        let six = (
-          load(m), load(m + rightStride), load(m + 2 &* rightStride),
-          load(m + 3 &* rightStride), load(m + 4 &* rightStride), load(m + 5 &* rightStride)
-        )
-        r0.add(six, a)
-        r1.add(six, a + group)
-        r2.add(six, a + 2 &* group)
-        r3.add(six, a + 3 &* group)
-        a += 1
-        m += 16
-      }
+    var (a, m) = (left, right)
+    @inline(__always)
+    func add(_ tile: Int) {
+      let m = m + tile &* 16
+      let six = (
+        load(m), load(m + rightStride), load(m + 2 &* rightStride),
+        load(m + 3 &* rightStride), load(m + 4 &* rightStride), load(m + 5 &* rightStride)
+      )
+      r0.add(six, a + tile)
+      r1.add(six, a + (group &+ tile))
+      r2.add(six, a + (2 &* group &+ tile))
+      r3.add(six, a + (3 &* group &+ tile))
     }
+    var rest = tiles
+    while rest >= group {
+      add(0)
+      add(1)
+      add(2)
+      add(3)
+      a += groupStride
+      m += group &* 16
+      rest &-= group
+    }
+    for tile in 0..<rest { add(tile) }
     r0.put(half)
     r1.put(half + 288)
     r2.put(half + 576)
