@@ -81,9 +81,15 @@ public struct Variable {
   public static func leaf(_ value: Tensor) -> Variable { Variable(value, slot: GradientSlot()) }
 
   public var shape: Shape { value.shape }
-  /// The value as an operation keeps it for its backward: made again then where that takes little, so that it need not be
-  /// held until then.
-  var forBackward: () -> Tensor { remake ?? { [value] in value } }
+  /// The value as an operation keeps it for its backward: made again then where it is large and that takes little, so that it
+  /// need not be held until then.
+  var forBackward: () -> Tensor {
+    if let remake, value.count > Self.mostHeld { return remake }
+    return { [value] in value }
+  }
+  /// Values of no more elements are held, 1 MB: all that a small network has, and little of what a large one has. Never changed
+  /// but by tests.
+  @TaskLocal static var mostHeld = 1 << 18
 
   public var isTracked: Bool { slot != nil }
   /// The gradient that a backward left here. Leaves keep it until the next one adds to it.

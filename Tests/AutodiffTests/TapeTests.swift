@@ -35,9 +35,18 @@ import Testing
     #expect(x.gradient?.array == [2, 4])
   }
 
-  /// What a normalisation or an activation gave is not held for the backward of the map after it, but made again: to the
-  /// same bits, and with the buffer free in between.
+  /// What a normalisation or an activation gave is not held for the backward of the map after it where it is large, but made
+  /// again: to the same bits, and with the buffer free in between.
   @Test func largeResultsAreMadeAgainForTheBackward() {
+    Variable.$mostHeld.withValue(0) { checkResultsThatAreReadAgain(areHeld: false) }
+  }
+
+  @Test func smallResultsAreHeldForTheBackward() {
+    #expect(Variable.mostHeld == 1 << 18)
+    checkResultsThatAreReadAgain(areHeld: true)
+  }
+
+  private func checkResultsThatAreReadAgain(areHeld: Bool) {
     let x = random([2, 4, 6, 8], 1)
     let (scale, shift, weights) = (random([8], 2), random([8], 3), random([3, 3, 8, 5], 4))
     checkGradients([x, scale, shift, weights]) { inputs in
@@ -69,7 +78,7 @@ import Testing
       #expect(normal.forBackward().array == normal.value.array)
       return linear(normal, .leaf(matrix))
     }
-    #expect(held == nil, "a normalised tensor is held until the backward")
+    #expect((held != nil) == areHeld, "a normalised tensor between its forward and its backward")
     withExtendedLifetime((tape, last)) {}
   }
 }
