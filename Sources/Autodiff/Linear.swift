@@ -42,7 +42,7 @@ public func linear(
   let shape = x.shape
   let matrix = weights.value
   let value = matrixProduct(x.value, matrix, bias: bias?.value, adding: others?.value)
-    .reshaped(Shape(shape.array.dropLast() + [matrix.shape.last]))
+    .reshaped(shape.replacingLast(matrix.shape.last))
   let input = weights.variable?.slot == nil ? nil : x.forBackward
   let kept = x.isTracked ? weights.untracked : nil
   return Variable(value, from: x, weights.variable, bias, others) {

@@ -73,24 +73,25 @@ public struct AdamStep: Sendable {
   /// Rows of so many floats the processor foresees.
   private static let longRow = 640
 
-  /// What a step does to each element, with its numbers made ready.
+  /// What a step does to each element, with its numbers made ready. They are floats rather than vectors: a closure that
+  /// captures vectors wants memory of their alignment, which takes several times as long to get.
   private struct Update {
-    private let (rate, inverseRoot, decay, tiny): (Vector, Vector, Vector, Vector)
-    private let (keep1, take1, keep2, take2): (Vector, Vector, Vector, Vector)
+    private let (rate, inverseRoot, decay, tiny): (Float, Float, Float, Float)
+    private let (keep1, take1, keep2, take2): (Float, Float, Float, Float)
     /// Every thread has read the values since the last step, and the caches hold few of them until the next.
     private let streams = Parallel.threads > 1
 
     init(_ step: AdamStep) {
       let correction1 = 1 - pow(step.beta1, Double(step.step))
       let correction2 = 1 - pow(step.beta2, Double(step.step))
-      rate = Vector(repeating: Float(Double(step.learningRate) / correction1))
-      inverseRoot = Vector(repeating: Float(1 / correction2.squareRoot()))
-      decay = Vector(repeating: 1 - step.learningRate * step.weightDecay)
-      tiny = Vector(repeating: step.epsilon)
-      keep1 = Vector(repeating: Float(step.beta1))
-      take1 = Vector(repeating: Float(1 - step.beta1))
-      keep2 = Vector(repeating: Float(step.beta2))
-      take2 = Vector(repeating: Float(1 - step.beta2))
+      rate = Float(Double(step.learningRate) / correction1)
+      inverseRoot = Float(1 / correction2.squareRoot())
+      decay = 1 - step.learningRate * step.weightDecay
+      tiny = step.epsilon
+      keep1 = Float(step.beta1)
+      take1 = Float(1 - step.beta1)
+      keep2 = Float(step.beta2)
+      take2 = Float(1 - step.beta2)
     }
 
     @inline(__always)
@@ -98,6 +99,10 @@ public struct AdamStep: Sendable {
       _ values: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
       mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>, _ count: Int
     ) {
+      let (rate, inverseRoot) = (Vector(repeating: rate), Vector(repeating: inverseRoot))
+      let (decay, tiny) = (Vector(repeating: decay), Vector(repeating: tiny))
+      let (keep1, take1) = (Vector(repeating: keep1), Vector(repeating: take1))
+      let (keep2, take2) = (Vector(repeating: keep2), Vector(repeating: take2))
       for (i, n) in VectorRuns(0..<count) {
         let slope = read(gradient + i, n)
         let first = keep1 * read(mean + i, n) + take1 * slope

@@ -398,8 +398,7 @@ private func turn(
   _ turned: UnsafePointer<Float>, _ length: Int, width: Int, _ count: Int, to head: HeadView,
   at start: Int
 ) {
-  withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16) { buffer in
-    let block = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+  withBlock { block in
     for query in stride(from: 0, to: count, by: 16) {
       for column in stride(from: 0, to: width, by: 16) {
         transpose16x16(turned + (column * length + query), length, into: block, 16)

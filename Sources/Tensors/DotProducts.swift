@@ -88,9 +88,7 @@ enum DotProducts {
   ) {
     let groups = (rows + dotRows - 1) / dotRows
     let width = dotColumns * 16
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: groups * dotRows * dotColumns) {
-      buffer in
-      let sums = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+    withScratch(groups * dotRows * width) { sums in
       for first in stride(from: columns.lowerBound, to: columns.upperBound, by: dotColumns) {
         sums.update(repeating: 0, count: groups * dotRows * width)
         // A piece of all rows, then the next: a piece of six columns stays in the first-level cache.

@@ -78,10 +78,9 @@ enum FewTiles {
   ) {
     let channels = x.shape[3]
     let patchSize = 36 * 16
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 2 * 36 * Self.group) { buffer in
+    withScratch(2 * Self.group * patchSize) { patches in
       // What of a tile lies outside of the picture stays 0, and so do tiles that don't exist.
-      buffer.update(repeating: Vector())
-      let patches = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+      patches.update(repeating: 0, count: 2 * Self.group * patchSize)
       let elements = patches + Self.group * patchSize
       for block in blocks {
         let channel = block * 16
@@ -390,15 +389,17 @@ enum FewTiles {
       let columns = cut[chunk]
       guard !columns.isEmpty else { return }
       let packed = StoragePool.shared.storage(count: gradientRows * groups * 6 * rowCount)
+      let half = StoragePool.shared.storage(count: gradientRows * halfGradientCount)
       gather(left.pointer, channels: inputs, rows: rows, groups: groups, into: packed.pointer)
       place(rows, columns) { target in
         for column in stride(from: 0, to: columns.count, by: 16) {
           let block = (columns.lowerBound + column) / 16
           multiplyGradients(
             packed.pointer, right.pointer + block * blockSize, rows: rows.count,
-            tiles: tiling.count, into: target.from(column: column))
+            tiles: tiling.count, by: half.pointer, into: target.from(column: column))
         }
       }
+      withExtendedLifetime((packed, half)) {}
     }
   }
 
@@ -427,8 +428,7 @@ enum FewTiles {
   ) {
     let channels = gradient.shape[3]
     let places = groupCount(tiling) * group
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16) { buffer in
-      let patch = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+    withBlock { patch in
       for index in 0..<places {
         guard index < tiling.count else {
           for element in 0..<36 { store(Vector(), target + (element * places + index) * 16) }

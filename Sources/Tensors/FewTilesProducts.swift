@@ -390,6 +390,9 @@ extension FewTiles {
     far.1.addFar(half + 288)
   }
 
+  /// Floats of a half transformed gradient, of a row and sixteen columns.
+  static let halfGradientCount = 288
+
   /// Where a part of a gradient by weights goes: `[tap][row][column]`.
   struct GradientTarget {
     var base: UnsafeMutablePointer<Float>
@@ -406,45 +409,43 @@ extension FewTiles {
   /// - Parameters:
   ///   - left: transformed inputs, as `gather` puts them.
   ///   - right: transformed gradients, `[element][group][tile][16]`.
-  ///   - rows: a multiple of four, 16 at most.
+  ///   - rows: a multiple of four.
+  ///   - half: room for ``halfGradientCount`` floats for each row.
   @inline(never)
   static func multiplyGradients(
     _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, rows: Int, tiles: Int,
-    into target: GradientTarget
+    by half: UnsafeMutablePointer<Float>, into target: GradientTarget
   ) {
     let groups = (tiles &+ group &- 1) / group
     let rightStride = groups &* group &* 16
     let groupStride = quadCount
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16 * 18) { buffer in
-      let half = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      var a = left
-      for row in 0..<6 {
-        let elements = right + row &* 6 &* rightStride
-        for first in stride(from: 0, to: rows, by: 4) {
-          let place = half + (first &* 288 &+ row &* 48)
-          if processor_target_has_avx512() != 0 {
-            multiplySix(
-              a, groupStride: groupStride, elements, rightStride, tiles: tiles, into: place)
-          } else {
-            for pair in [0, 2] {
-              multiplyThrees(
-                a + pair &* group, groupStride: groupStride, elements, rightStride, tiles: tiles,
-                into: place + pair &* 288)
-            }
+    var a = left
+    for row in 0..<6 {
+      let elements = right + row &* 6 &* rightStride
+      for first in stride(from: 0, to: rows, by: 4) {
+        let place = half + (first &* 288 &+ row &* 48)
+        if processor_target_has_avx512() != 0 {
+          multiplySix(
+            a, groupStride: groupStride, elements, rightStride, tiles: tiles, into: place)
+        } else {
+          for pair in [0, 2] {
+            multiplyThrees(
+              a + pair &* group, groupStride: groupStride, elements, rightStride, tiles: tiles,
+              into: place + pair &* 288)
           }
-          a += groups &* groupStride
         }
+        a += groups &* groupStride
       }
-      for row in 0..<rows {
-        let line = target.base + row &* target.rowStride
-        for column in 0..<3 {
-          let p = UnsafePointer(half) + (row &* 288 &+ column &* 16)
-          let taps = weightsAdjoint(
-            (load(p), load(p + 48), load(p + 96), load(p + 144), load(p + 192), load(p + 240)))
-          store(taps.0, line + column &* target.tapStride)
-          store(taps.1, line + (3 &+ column) &* target.tapStride)
-          store(taps.2, line + (6 &+ column) &* target.tapStride)
-        }
+    }
+    for row in 0..<rows {
+      let line = target.base + row &* target.rowStride
+      for column in 0..<3 {
+        let p = UnsafePointer(half) + (row &* 288 &+ column &* 16)
+        let taps = weightsAdjoint(
+          (load(p), load(p + 48), load(p + 96), load(p + 144), load(p + 192), load(p + 240)))
+        store(taps.0, line + column &* target.tapStride)
+        store(taps.1, line + (3 &+ column) &* target.tapStride)
+        store(taps.2, line + (6 &+ column) &* target.tapStride)
       }
     }
   }

@@ -502,18 +502,17 @@ enum MatrixProduct {
     _ source: UnsafePointer<Float>, _ stride: Int, _ length: Int, _ valid: Int, of places: Int,
     into target: UnsafeMutablePointer<Float>, _ width: Int
   ) {
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 32) { buffer in
-      let block = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
-      let turned = block + 256
-      for start in Swift.stride(from: 0, to: length, by: 16) {
-        let count = min(16, length - start)
-        for column in 0..<16 {
-          let line = source + (column &* stride &+ start)
-          store(column < valid ? read(line, count) : Vector(), block + column &* 16)
+    for start in Swift.stride(from: 0, to: length, by: 16) {
+      let count = min(16, length - start)
+      withBlock { block in
+        for column in 0..<valid {
+          store(read(source + (column &* stride &+ start), count), block + column &* 16)
         }
-        transpose16x16(block, 16, into: turned, 16)
-        for k in 0..<count {
-          write(load(turned + k &* 16), target + (start &+ k) &* width, places)
+        withBlock { turned in
+          transpose16x16(block, 16, into: turned, 16)
+          for k in 0..<count {
+            write(load(turned + k &* 16), target + (start &+ k) &* width, places)
+          }
         }
       }
     }

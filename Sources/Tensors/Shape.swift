@@ -4,38 +4,58 @@
 public struct Shape: Hashable, Sendable {
   public static let maximumRank = 4
 
-  private var extents: SIMD4<Int>
+  /// 1 beyond the rank. Not a vector: a closure that captures a shape would want memory of a vector's alignment, which takes
+  /// several times as long to get.
+  private var (e0, e1, e2, e3) = (1, 1, 1, 1)
   public let rank: Int
 
   /// - Precondition: at most four extents, none negative.
   public init(_ extents: [Int]) {
     precondition(extents.count <= Self.maximumRank, "a shape has at most four dimensions")
-    var inline = SIMD4<Int>(repeating: 1)
-    for index in extents.indices {
-      precondition(extents[index] >= 0, "an extent can't be negative")
-      inline[index] = extents[index]
-    }
-    self.extents = inline
-    self.rank = extents.count
+    precondition(extents.allSatisfy { $0 >= 0 }, "an extent can't be negative")
+    rank = extents.count
+    if rank > 0 { e0 = extents[0] }
+    if rank > 1 { e1 = extents[1] }
+    if rank > 2 { e2 = extents[2] }
+    if rank > 3 { e3 = extents[3] }
   }
 
   public init(_ extents: some Collection<Int>) { self.init(Array(extents)) }
 
   /// The number of elements; 1 for a scalar.
-  public var count: Int { extents[0] * extents[1] * extents[2] * extents[3] }
+  public var count: Int { e0 * e1 * e2 * e3 }
 
   /// The innermost extent; 1 for a scalar.
-  public var last: Int { rank == 0 ? 1 : extents[rank - 1] }
+  public var last: Int { rank == 0 ? 1 : self[rank - 1] }
 
   /// The product of all extents but the innermost: how many rows the tensor has as a matrix.
   public var rows: Int { last == 0 ? 0 : count / last }
 
   public subscript(index: Int) -> Int {
     precondition(index >= 0 && index < rank, "dimension \(index) of a shape of rank \(rank)")
-    return extents[index]
+    return switch index {
+    case 0: e0
+    case 1: e1
+    case 2: e2
+    default: e3
+    }
   }
 
-  public var array: [Int] { (0..<rank).map { extents[$0] } }
+  public var array: [Int] { (0..<rank).map { self[$0] } }
+
+  /// The same with another innermost extent.
+  /// - Precondition: not a scalar's.
+  public func replacingLast(_ extent: Int) -> Shape {
+    precondition(rank > 0 && extent >= 0, "a last extent of \(extent) for \(self)")
+    var shape = self
+    switch rank {
+    case 1: shape.e0 = extent
+    case 2: shape.e1 = extent
+    case 3: shape.e2 = extent
+    default: shape.e3 = extent
+    }
+    return shape
+  }
 }
 
 extension Shape: ExpressibleByArrayLiteral {

@@ -278,3 +278,12 @@ public final class StoragePool: Sendable {
     return UInt(bitPattern: pointer)
   }
 }
+
+/// Calls `body` with room for so many floats, from a buffer of the pool. What the language has for this gets memory of a vector's
+/// alignment from the system each time, which takes several times as long.
+@inline(__always)
+func withScratch<R>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) throws -> R) rethrows -> R {
+  let storage = StoragePool.shared.storage(count: count)
+  defer { withExtendedLifetime(storage) {} }
+  return try body(storage.pointer)
+}

@@ -20,6 +20,15 @@ func transpose8x16(
   processor_transpose_8x16(source, sourceStride, target, targetStride)
 }
 
+/// Calls `body` with room for sixteen vectors on the stack: the language's way to get it for so many takes memory from the system.
+@inline(__always)
+func withBlock<R>(_ body: (UnsafeMutablePointer<Float>) -> R) -> R {
+  var block = InlineArray<16, Vector>(repeating: Vector())
+  return withUnsafeMutableBytes(of: &block) {
+    body($0.baseAddress!.assumingMemoryBound(to: Float.self))
+  }
+}
+
 extension Tensor {
   /// The transpose of a matrix `[rows, columns]`, as a matrix `[columns, rows]`.
   public func transposed() -> Tensor {

@@ -105,8 +105,7 @@ enum TurnedProduct {
     _ sums: UnsafePointer<Float>, _ width: Int, rows: Int, columns: Range<Int>,
     into target: ProductTarget
   ) {
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16) { buffer in
-      let block = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+    withBlock { block in
       for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
         for first in stride(from: 0, to: rows, by: 16) {
           transpose16x16(

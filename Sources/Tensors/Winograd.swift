@@ -281,10 +281,7 @@ package enum Winograd {
     let channels = x.shape[3]
     let (height, width) = (tiling.height, tiling.width)
     let before = extent == 6 ? 1 : 0
-    // One block of memory for all tiles: asking for it tile by tile took a twelfth of a training step.
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: extent * extent * channels / 16) {
-      buffer in
-      let framed = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+    withScratch(extent * extent * channels) { framed in
       for index in range {
         let (image, top, left) = tiling.origin(index)
         let (y, x0) = (top - before, left - before)
@@ -367,8 +364,7 @@ package enum Winograd {
       }
       return
     }
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 9 * 16) { buffer in
-      let turned = UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: Float.self)
+    withScratch(9 * 256) { turned in
       for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
         let place = packed + (column - columns.lowerBound)
         for block in Swift.stride(from: inner.lowerBound, to: inner.upperBound, by: 16) {
