@@ -224,14 +224,6 @@ enum FewTiles {
     /// `[columns / 16][group][row of elements][element of the row][tile][16]`.
     let sums: UnsafeMutablePointer<Float>
 
-    init(
-      left: UnsafePointer<Float>, inner: Int, groups: Int, columns: Range<Int>,
-      sums: UnsafeMutablePointer<Float>
-    ) {
-      (self.left, self.inner, self.groups) = (left, inner, groups)
-      (self.columns, self.sums) = (columns, sums)
-    }
-
     /// A row of elements of the inputs of a group, from a channel on.
     @inline(__always)
     func left(group: Int, row: Int, channel: Int) -> UnsafePointer<Float> {
