@@ -158,6 +158,13 @@ static inline void processor_turn_quarters(processor_vector x[4]) {
   x[3] = PROCESSOR_LASTS(b, d);
 }
 
+/// Four floats at an address, and four that stand `apart` floats from them.
+static inline processor_half_vector processor_load_quarters(const float *address, long apart) {
+  processor_quarter_vector a = *(const processor_loose_quarter *)address;
+  processor_quarter_vector b = *(const processor_loose_quarter *)(address + apart);
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+
 /// `target[j * target_stride + i] = source[i * source_stride + j]` for i and j below 16.
 static inline void processor_transpose_16x16(
     const float *source, long source_stride, float *target, long target_stride) {
@@ -165,14 +172,9 @@ static inline void processor_transpose_16x16(
     processor_vector rows[4];
     for (int r = 0; r < 4; r++) {
       const float *row = source + r * source_stride;
-      processor_quarter_vector a = *(const processor_loose_quarter *)row;
-      processor_quarter_vector b = *(const processor_loose_quarter *)(row + 4 * source_stride);
-      processor_quarter_vector c = *(const processor_loose_quarter *)(row + 8 * source_stride);
-      processor_quarter_vector d = *(const processor_loose_quarter *)(row + 12 * source_stride);
-      processor_half_vector low = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
-      processor_half_vector high = __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7);
       rows[r] = __builtin_shufflevector(
-          low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+          processor_load_quarters(row, 4 * source_stride),
+          processor_load_quarters(row + 8 * source_stride, 4 * source_stride), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     }
     processor_turn_quarters(rows);
     for (int r = 0; r < 4; r++) {
@@ -189,11 +191,10 @@ static inline void processor_transpose_8x16(
   for (int quarter = 0; quarter < 4; quarter++) {
     processor_vector rows[4];
     for (int r = 0; r < 4; r++) {
-      const float *row = source + r * source_stride;
-      processor_quarter_vector a = *(const processor_loose_quarter *)row;
-      processor_quarter_vector b = *(const processor_loose_quarter *)(row + 4 * source_stride);
+      processor_half_vector row =
+          processor_load_quarters(source + r * source_stride, 4 * source_stride);
       rows[r] = __builtin_shufflevector(
-          a, b, 0, 1, 2, 3, 4, 5, 6, 7, -1, -1, -1, -1, -1, -1, -1, -1);
+          row, row, 0, 1, 2, 3, 4, 5, 6, 7, -1, -1, -1, -1, -1, -1, -1, -1);
     }
     processor_turn_quarters(rows);
     for (int r = 0; r < 4; r++) {

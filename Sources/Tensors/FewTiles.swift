@@ -264,6 +264,7 @@ enum FewTiles {
         }
       }
     }
+    withExtendedLifetime(kernels) {}
   }
 
   /// Adds the products up with kernels that come from memory, or with registers of 256 bits.
