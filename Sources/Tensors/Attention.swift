@@ -92,9 +92,11 @@ public func attention(
     let packedKeys = PackedOperand(inner: width, columns: keyCount)
     let packedValues = PackedOperand(inner: keyCount, columns: width)
     // Rows of whole vectors, so that no row needs its last elements one by one, and each row's sum and largest score.
-    let room = Tensor(uninitialized: [block, rowStride + 2])
+    let room = Tensor(uninitialized: [block, rowStride + 18])
     let weights = room.pointer
     let (sums, tops) = (weights + block * rowStride, weights + block * (rowStride + 1))
+    let largest = weights + block * (rowStride + 2)
+    let findsLargest = !causal && ScoreTiles.suits(packedKeys)
     for number in numbers {
       let (task, part) = (number / parts, number % parts)
       let (image, head) = (task / heads, task % heads)
@@ -108,13 +110,22 @@ public func attention(
         from: part * rowsEach, to: min(queryCount, (part + 1) * rowsEach), by: block)
       {
         let rows = min(block, queryCount - start)
-        packedKeys.multiply(
-          theQueries.left(from: start), rows: rows,
-          into: ProductTarget(base: weights, offsets: .strided(rowStride)))
+        let queriesHere = theQueries.left(from: start)
+        if findsLargest {
+          packedKeys.scores(queriesHere, rows: rows).store(in: weights, rowStride, tops: largest)
+        } else {
+          packedKeys.multiply(
+            queriesHere, rows: rows,
+            into: ProductTarget(base: weights, offsets: .strided(rowStride)))
+        }
         for row in 0..<rows {
+          let line = weights + row * rowStride
           let visible = visibleKeys(query: start + row, keys: keyCount, causal: causal)
-          (sums[row], tops[row]) = exponentials(
-            weights + row * rowStride, visible: visible, length: length, scale: scale)
+          tops[row] =
+            scale
+            * (findsLargest ? load(largest + row * 16).largest : largestOf(line, count: visible))
+          sums[row] = exponentials(
+            line, visible: visible, length: length, scale: scale, largest: tops[row])
         }
         packedValues.multiply(
           LeftOperand(
@@ -155,25 +166,41 @@ private func finish(
 /// The logarithm of e to the base 2: exponentials are powers of 2 here.
 private let log2e: Float = 1.442_695_04
 
-/// Replaces scores by the exponentials of their scaled distances to the largest, and those from `visible` on by 0.
-/// - Parameter length: of the line, a multiple of 16.
-/// - Returns: the sum of the exponentials, and the largest scaled score.
-private func exponentials(
-  _ line: UnsafeMutablePointer<Float>, visible: Int, length: Int, scale: Float
-) -> (sum: Float, largest: Float) {
-  let whole = visible & ~15
-  let rest = visible &- whole
-  var top = Vector(repeating: -.infinity)
+/// The largest of some scores.
+@inline(never)
+private func largestOf(_ line: UnsafePointer<Float>, count: Int) -> Float {
+  let lowest = Vector(repeating: -.infinity)
+  // Several, for each comparison waits for the one before.
+  var (a, b, c, d) = (lowest, lowest, lowest, lowest)
   var j = 0
-  while j < whole {
-    top = top.larger(load(line + j))
+  while j &+ 64 <= count {
+    a = a.larger(load(line + j))
+    b = b.larger(load(line + j + 16))
+    c = c.larger(load(line + j + 32))
+    d = d.larger(load(line + j + 48))
+    j &+= 64
+  }
+  while j < count {
+    a = a.larger(load(line + j).first(count &- j, otherwise: -.infinity))
     j &+= 16
   }
-  if rest > 0 { top = top.larger(load(line + whole).first(rest, otherwise: -.infinity)) }
-  let largest = top.largest * scale
+  return a.larger(b).larger(c.larger(d)).largest
+}
+
+/// Replaces scores by the exponentials of their scaled distances to the largest, and those from `visible` on by 0.
+/// - Parameters:
+///   - length: of the line, a multiple of 16.
+///   - largest: the largest of the visible ones, scaled.
+/// - Returns: the sum of the exponentials.
+@inline(never)
+private func exponentials(
+  _ line: UnsafeMutablePointer<Float>, visible: Int, length: Int, scale: Float, largest: Float
+) -> Float {
+  let whole = visible & ~15
+  let rest = visible &- whole
   let (origin, factor) = (Vector(repeating: -largest * log2e), Vector(repeating: scale * log2e))
   var sum = Vector()
-  j = 0
+  var j = 0
   while j < whole {
     let value = powerOfTwo(origin.addingProduct(load(line + j), factor))
     sum += value
@@ -191,7 +218,7 @@ private func exponentials(
     store(Vector(), line + j)
     j &+= 16
   }
-  return (sum.total, largest)
+  return sum.total
 }
 
 /// How many queries and keys the backward of attention takes at once: their weights, and the gradients by these, stay in
@@ -214,7 +241,10 @@ public func attentionGradient(
   let queryGradient = Tensor(uninitialized: queries.shape)
   let keyGradient = Tensor(uninitialized: keys.shape)
   let valueGradient = Tensor(uninitialized: values.shape)
-  let (queriesAtOnce, keysAtOnce) = (min(queryBlock, queryCount), min(keyBlock, keyCount))
+  // Scores are made in whole tiles of eight keys.
+  let (queriesAtOnce, keysAtOnce) = (
+    min(queryBlock, queryCount), (min(keyBlock, keyCount) + 7) / 8 * 8
+  )
   let keyBlocks = (keyCount + keyBlock - 1) / keyBlock
   // Also room for what a left operand of few columns has beyond its last row.
   let length = spread(MatrixProduct.padded(queriesAtOnce))
@@ -257,6 +287,16 @@ public func attentionGradient(
             theKeys.right(.rows, from: block * keyBlock),
             inner: min(keyBlock, keyCount - block * keyBlock), columns: width, for: .fewColumns)
         }
+      func multiply(
+        _ left: LeftOperand, rows: Int, _ right: PackedOperand,
+        into products: UnsafeMutablePointer<Float>
+      ) {
+        if ScoreTiles.suits(right) {
+          right.scores(left, rows: rows).store(in: products, length)
+        } else {
+          right.multiply(left, rows: rows, into: ProductTarget(base: products, offsets: plain))
+        }
+      }
       for start in stride(from: 0, to: queryCount, by: queryBlock) {
         let count = min(queryBlock, queryCount - start)
         if packed.count != count { packed = PackedQueries(count, width: width) }
@@ -269,12 +309,8 @@ public func attentionGradient(
           let keysHere = min(keyBlock, keyCount - first)
           // Of the next block of queries, after the last; of a single block all is at hand.
           let next = keyBlocks == 1 ? nil : (block + 1) % keyBlocks
-          packed.queryColumns.multiply(
-            theKeys.left(from: first), rows: keysHere,
-            into: ProductTarget(base: weights, offsets: plain))
-          packed.columns.multiply(
-            theValues.left(from: first), rows: keysHere,
-            into: ProductTarget(base: scores, offsets: plain))
+          multiply(theKeys.left(from: first), rows: keysHere, packed.queryColumns, into: weights)
+          multiply(theValues.left(from: first), rows: keysHere, packed.columns, into: scores)
           for key in 0..<keysHere {
             // What the next block takes comes while the arithmetic of this one goes on.
             if let next {

@@ -695,10 +695,12 @@ public func matrixProduct(
 
 /// A right operand packed whole, for products that use it many times. Everything here runs on the calling thread.
 struct PackedOperand {
-  private let inner: Int
-  private let columns: Int
+  let inner: Int
+  let columns: Int
   private let left: LeftOperand.Layout
   private let storage: Storage
+  /// Its strips, block after block of the inner dimension.
+  var pointer: UnsafePointer<Float> { UnsafePointer(storage.pointer) }
 
   /// Room for an operand of this shape.
   /// - Parameter left: the layout of what is multiplied with it.
@@ -740,6 +742,12 @@ struct PackedOperand {
           columns: 0..<columns, into: target.part(block, of: plan))
       }
     }
+  }
+
+  /// Products with rows of another operand, for ``ScoreTiles/suits(_:)``.
+  func scores(_ left: LeftOperand, rows: Int) -> ScoreTiles {
+    precondition(left.layout == .rows && left.offsets.list == nil)
+    return ScoreTiles(rows: left.base, stride: left.offsets.stride, rowCount: rows, columns: self)
   }
 
   /// Asks for one of `parts` parts of the packed elements.

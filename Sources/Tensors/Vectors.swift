@@ -222,24 +222,28 @@ extension SIMD4 where Scalar == Float {
 @_transparent
 private var roundingShift: Vector { Vector(repeating: 12_582_912) }
 
-/// 2^(n + f) of each lane, within 2e-7 of it, with the whole number n from -126 to 127.
-///
-/// The polynomial has the least relative error of degree 5 on |f| <= 1/2 with 2^0 = 1.
-/// - Parameters:
-///   - shifted: n, as a sum with `roundingShift`.
-///   - f: from -1/2 to 1/2; a NaN stays one.
+/// 2^f of each lane, within 2e-7 of it, for f from -1/2 to 1/2: the polynomial of degree 5 of the least relative error with
+/// 2^0 = 1. A NaN stays one.
 @_transparent
-private func powerOfTwo(shifted: Vector, _ f: Vector) -> Vector {
+private func powerOfTwo(fraction f: Vector) -> Vector {
   var p = Vector(repeating: 1.326_472_7e-3)
   p = Vector(repeating: 9.671_513e-3).addingProduct(p, f)
   p = Vector(repeating: 5.550_733_6e-2).addingProduct(p, f)
   p = Vector(repeating: 0.240_222_42).addingProduct(p, f)
   p = Vector(repeating: 0.693_147).addingProduct(p, f)
-  p = Vector(repeating: 1).addingProduct(p, f)
+  return Vector(repeating: 1).addingProduct(p, f)
+}
+
+/// 2^(n + f) of each lane, within 2e-7 of it, with the whole number n from -126 to 127.
+/// - Parameters:
+///   - shifted: n, as a sum with `roundingShift`.
+///   - f: from -1/2 to 1/2; a NaN stays one.
+@_transparent
+private func powerOfTwo(shifted: Vector, _ f: Vector) -> Vector {
   let exponents =
     (unsafeBitCast(shifted, to: SIMD16<Int32>.self) &<< 23) &+ SIMD16(repeating: 127 << 23)
   // A product, not a sum of bits, for the sake of NaN.
-  return p * unsafeBitCast(exponents, to: Vector.self)
+  return powerOfTwo(fraction: f) * unsafeBitCast(exponents, to: Vector.self)
 }
 
 /// e^x of each lane, to within 3e-7 of it; 0 below -87.33 and about 2.4e38 above 88.37.
@@ -255,20 +259,24 @@ func exponential(_ x: Vector) -> Vector {
   return processor_where_less(x, lowest, Vector(), powerOfTwo(shifted: shifted, f))
 }
 
-/// 2^x of each lane for x up to 127, within 2e-7 of it; 0 for what is below -64.
+/// 2^x of each lane for x up to 127, within 2e-7 of it; 2^-64 for what is below -64.
 ///
-/// That is where a weight of attention, the largest of which is 1, no longer changes a sum. What it would be multiplied with might
-/// make numbers below the smallest normal one, which some processors take a hundred times as long for: on an Intel Xeon these
-/// took a quarter of the embedded base's backward.
+/// That is where a weight of attention, the largest of which is 1, no longer changes a sum. What smaller ones would be multiplied
+/// with might make numbers below the smallest normal one, which some processors take a hundred times as long for: on an Intel Xeon
+/// these took a quarter of the embedded base's backward.
 ///
 /// In fewer operations than ``exponential(_:)``, for attention, where a score takes one: the base is 2, so that the range is
-/// reduced without rounding.
+/// reduced without rounding, and the exponent is added to the bits of the fraction's power. A NaN stays one: those of arithmetic end
+/// in zeros, which are what is added to them.
 @_transparent
 func powerOfTwo(_ x: Vector) -> Vector {
   let bounded = x.larger(Vector(repeating: -64))
   let shifted = bounded + roundingShift
-  let power = powerOfTwo(shifted: shifted, bounded - (shifted - roundingShift))
-  return processor_where_less(x, Vector(repeating: -64), Vector(), power)
+  let fraction = powerOfTwo(fraction: bounded - (shifted - roundingShift))
+  let bits =
+    unsafeBitCast(fraction, to: SIMD16<Int32>.self)
+    &+ (unsafeBitCast(shifted, to: SIMD16<Int32>.self) &<< 23)
+  return unsafeBitCast(bits, to: Vector.self)
 }
 
 /// The natural logarithm of each lane of positive normal numbers, to within 2e-7 of it or of 1.

@@ -28,6 +28,8 @@ import Testing
     Size(queries: 270, keys: 210, heads: 2, width: 40),
     Size(queries: 513, keys: 97, heads: 1, width: 8),
     Size(queries: 256, keys: 96, heads: 1, width: 16),
+    Size(queries: 43, keys: 40, heads: 2, width: 24),
+    Size(queries: 88, keys: 135, heads: 1, width: 40),
     // So many heads that some share a task.
     Size(batch: 4, queries: 24, keys: 25, heads: 5, width: 24),
     Size(batch: 2, queries: 270, keys: 30, heads: 17, width: 8),
@@ -79,6 +81,19 @@ import Testing
     for tensor in [result, gradients.queries, gradients.keys, gradients.values] {
       #expect(tensor.array.allSatisfy { !$0.isSubnormal })
     }
+  }
+
+  /// What stands beside the last keys is no score, though it be larger than all.
+  @Test(arguments: [5, 50, 95]) func scoresThatAreAllFarBelowZero(keyCount: Int) {
+    let queries = random([1, 20, 16], 1) + Tensor(repeating: 10, [1, 20, 16])
+    let keys = random([1, keyCount, 16], 2) + Tensor(repeating: -10, [1, keyCount, 16])
+    let values = random([1, keyCount, 16], 3)
+    let expected = naiveAttention(
+      queries: queries, keys: keys, values: values, heads: 1, causal: false, gradient: queries)
+    poisonPool()
+    let (found, logSums) = attention(queries: queries, keys: keys, values: values, heads: 1)
+    #expect(relativeError(found, expected.result) <= 1e-4)
+    #expect(relativeError(logSums, expected.logSums) <= 1e-5)
   }
 
   @Test func manyKeys() {
