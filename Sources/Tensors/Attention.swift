@@ -112,7 +112,8 @@ public func attention(
         let rows = min(block, queryCount - start)
         let queriesHere = theQueries.left(from: start)
         if findsLargest {
-          packedKeys.scores(queriesHere, rows: rows).store(in: weights, rowStride, tops: largest)
+          ScoreTiles(queriesHere, rows: rows, packedKeys).store(
+            in: weights, rowStride, tops: largest)
         } else {
           packedKeys.multiply(
             queriesHere, rows: rows,
@@ -164,7 +165,7 @@ private func finish(
 }
 
 /// The logarithm of e to the base 2: exponentials are powers of 2 here.
-private let log2e: Float = 1.442_695_04
+let log2e: Float = 1.442_695_04
 
 /// The largest of some scores.
 @inline(never)
@@ -287,16 +288,9 @@ public func attentionGradient(
             theKeys.right(.rows, from: block * keyBlock),
             inner: min(keyBlock, keyCount - block * keyBlock), columns: width, for: .fewColumns)
         }
-      func multiply(
-        _ left: LeftOperand, rows: Int, _ right: PackedOperand,
-        into products: UnsafeMutablePointer<Float>
-      ) {
-        if ScoreTiles.suits(right) {
-          right.scores(left, rows: rows).store(in: products, length)
-        } else {
-          right.multiply(left, rows: rows, into: ProductTarget(base: products, offsets: plain))
-        }
-      }
+      let step = ScoreGradient(
+        weights: weights, scores: scores, stride: length, scale: scale, origins: origins,
+        shifts: shifts)
       for start in stride(from: 0, to: queryCount, by: queryBlock) {
         let count = min(queryBlock, queryCount - start)
         if packed.count != count { packed = PackedQueries(count, width: width) }
@@ -309,28 +303,30 @@ public func attentionGradient(
           let keysHere = min(keyBlock, keyCount - first)
           // Of the next block of queries, after the last; of a single block all is at hand.
           let next = keyBlocks == 1 ? nil : (block + 1) % keyBlocks
-          multiply(theKeys.left(from: first), rows: keysHere, packed.queryColumns, into: weights)
-          multiply(theValues.left(from: first), rows: keysHere, packed.columns, into: scores)
-          for key in 0..<keysHere {
-            // What the next block takes comes while the arithmetic of this one goes on.
-            if let next {
-              let row = min(next * keyBlock + key, keyCount - 1)
-              theKeys.prefetch(row, width: width)
-              theValues.prefetch(row, width: width)
-              byKeys.prefetch(row, width: width)
-              byValues.prefetch(row, width: width)
-              if !isTurned { keyRows[next].prefetch(part: key, of: keysHere) }
-            }
-            let (weights, scores) = (weights + key * length, scores + key * length)
-            scoreGradient(
-              weights: weights, scores: scores, count: count, scale: scale, origins: origins,
-              shifts: shifts)
-            // Queries before the key don't see it.
-            guard causal, first + key > start else { continue }
-            let hidden = min(count, first + key - start)
-            weights.update(repeating: 0, count: hidden)
-            scores.update(repeating: 0, count: hidden)
+          func ask(_ key: Int) {
+            guard let next else { return }
+            let row = min(next * keyBlock + key, keyCount - 1)
+            theKeys.prefetch(row, width: width)
+            theValues.prefetch(row, width: width)
+            byKeys.prefetch(row, width: width)
+            byValues.prefetch(row, width: width)
+            if !isTurned { keyRows[next].prefetch(part: key, of: keysHere) }
           }
+          let (keysLeft, valuesLeft) = (theKeys.left(from: first), theValues.left(from: first))
+          if ScoreTiles.suits(packed.columns) {
+            ScoreTiles(keysLeft, rows: keysHere, packed.queryColumns).store(
+              step, gradients: ScoreTiles(valuesLeft, rows: keysHere, packed.columns), ask)
+          } else {
+            packed.queryColumns.multiply(
+              keysLeft, rows: keysHere, into: ProductTarget(base: weights, offsets: plain))
+            packed.columns.multiply(
+              valuesLeft, rows: keysHere, into: ProductTarget(base: scores, offsets: plain))
+            for key in 0..<keysHere {
+              ask(key)
+              step.turn(key, columns: count)
+            }
+          }
+          if causal { hide(step, keys: first..<(first + keysHere), from: start, count) }
           if isTurned {
             addTurned(
               theKeys, from: first, keysHere, width: width, scores, length, columns: count,
@@ -396,8 +392,11 @@ private func prepare(
 ) {
   let base = Vector(repeating: -log2e)
   for (query, n) in VectorRuns(0..<count) {
-    write(base * read(logSums + query, n), origins + query, n)
+    store(base * read(logSums + query, n), origins + query)
   }
+  // Zeros, too, for what the last tile has beyond the last query.
+  let rest = MatrixProduct.padded(count) - count
+  (shifts + count).update(repeating: 0, count: rest)
   for query in start..<(start + count) {
     shifts[query - start] =
       -scale
@@ -447,20 +446,13 @@ private func turn(
   }
 }
 
-/// Turns a key's scores into weights, and the gradients by the weights, in `scores`, into those by the unscaled scores.
-/// - Parameters:
-///   - origins: the queries' logarithms of sums, to the base 1/2.
-///   - shifts: what is added to each query's scaled gradients by its weights.
-private func scoreGradient(
-  weights: UnsafeMutablePointer<Float>, scores: UnsafeMutablePointer<Float>, count: Int,
-  scale: Float, origins: UnsafePointer<Float>, shifts: UnsafePointer<Float>
-) {
-  let (factor, exponent) = (Vector(repeating: scale), Vector(repeating: scale * log2e))
-  for (j, n) in VectorRuns(0..<count) {
-    let weight = powerOfTwo(read(origins + j, n).addingProduct(read(weights + j, n), exponent))
-    write(weight, weights + j, n)
-    write(
-      weight * read(shifts + j, n).addingProduct(read(scores + j, n), factor), scores + j, n)
+/// Queries before a key don't see it.
+/// - Parameter start: the first of `count` queries.
+private func hide(_ step: ScoreGradient, keys: Range<Int>, from start: Int, _ count: Int) {
+  for key in keys where key > start {
+    let row = (key - keys.lowerBound) * step.stride
+    (step.weights + row).update(repeating: 0, count: min(count, key - start))
+    (step.scores + row).update(repeating: 0, count: min(count, key - start))
   }
 }
 

@@ -744,12 +744,6 @@ struct PackedOperand {
     }
   }
 
-  /// Products with rows of another operand, for ``ScoreTiles/suits(_:)``.
-  func scores(_ left: LeftOperand, rows: Int) -> ScoreTiles {
-    precondition(left.layout == .rows && left.offsets.list == nil)
-    return ScoreTiles(rows: left.base, stride: left.offsets.stride, rowCount: rows, columns: self)
-  }
-
   /// Asks for one of `parts` parts of the packed elements.
   @inline(__always)
   func prefetch(part: Int, of parts: Int) {
