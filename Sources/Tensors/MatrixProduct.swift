@@ -190,7 +190,7 @@ enum MatrixProduct {
     let cut = ProductTasks(rows: rows, columns: columns, inner: plan.inner, left.layout)
     if cut.sharesStrips {
       runSharingStrips(plan: plan, left: left, right: right, cut, into: target)
-    } else if cut.hasOwnRows {
+    } else if cut.hasOwnRows, !cut.addsUpWholeRows {
       runWithOwnRows(plan: plan, left: left, right: right, cut, into: target)
     } else {
       runWithOwnStrips(plan: plan, left: left, right: right, cut, into: target)
@@ -235,7 +235,7 @@ enum MatrixProduct {
     }
   }
 
-  /// The product in tasks of which each packs the strips that it multiplies, block by block.
+  /// The product in tasks of which each packs the strips that it multiplies, block by block, and adds up all its rows.
   private static func runWithOwnStrips(
     plan: InnerPlan, left: LeftOperand, right: RightOperand, _ cut: ProductTasks,
     into target: ProductTarget

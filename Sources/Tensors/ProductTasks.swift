@@ -1,5 +1,7 @@
 // How a product is cut: its inner dimension into blocks that are packed at once, its rows and columns into tasks.
 
+import CProcessor
+
 /// The pieces of an inner dimension, in blocks of at most `MatrixProduct.innerBlock`; longer pieces are cut evenly. It holds no
 /// references: threads that count these send the count to and fro.
 struct InnerPlan {
@@ -134,6 +136,13 @@ struct ProductTasks {
   let sharesStrips: Bool
   /// Whether each thread has rows of its own, with all columns.
   let hasOwnRows: Bool
+  /// Whether all of these are added up block by block, rather than some rows after others: all strips of a task are more than a
+  /// second-level cache of 2 MB keeps beside the rows, and the sums of all its rows are less.
+  var addsUpWholeRows: Bool {
+    processor_target_has_avx512() != 0 && inner * columnTasks.most > 1 << 18
+      && rowsEach * columnTasks.most <= 1 << 17
+  }
+  private let inner: Int
   private let rowsEach: Int
 
   /// The fewest rows that are cut among the threads, of as many columns at most; of more columns it takes six times as many.
@@ -177,6 +186,7 @@ struct ProductTasks {
     }
     self.rows = rows
     self.columns = columns
+    self.inner = inner
     let whole = MatrixProduct.wholeTileRows
     rowsEach = ((rows + rowTasks - 1) / rowTasks + whole - 1) / whole * whole
     rowChunks = (rows + rowsEach - 1) / rowsEach
