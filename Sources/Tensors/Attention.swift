@@ -383,7 +383,7 @@ private struct PackedQueries {
   }
 }
 
-/// What `scoreGradient` takes of some queries.
+/// What ``ScoreGradient`` takes of some queries.
 @inline(never)
 private func prepare(
   _ gradient: HeadView, _ result: HeadView, from start: Int, _ count: Int, width: Int,
