@@ -22,6 +22,16 @@ static inline int processor_is_intel(void) {
 #endif
 }
 
+/// How many bytes the second-level cache of a core has, or 0 where that isn't known.
+static inline long processor_second_cache_bytes(void) {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? bytes : 0;
+#else
+  return 0;
+#endif
+}
+
 /// The first instruction set that the program was built for and this processor lacks, or null.
 static inline const char *processor_missing_feature(void) {
 #if defined(__x86_64__)

@@ -544,6 +544,32 @@ enum MatrixProduct {
     }
   }
 
+  /// How often ``multiply(_:inner:rows:strip:width:into:meanwhile:)`` asks for memory.
+  static func asks(rows: Int, stripWidth width: Int, inner: Int) -> Int {
+    guard width == Row80.width else { return asks(rows: rows, columns: width, inner: inner, .rows) }
+    return (rows + 3) / 4 * ((inner + Panel.innerBetween - 1) / Panel.innerBetween)
+  }
+
+  /// The same with one strip, which may be as wide as ``Row80`` where registers have 512 bits.
+  static func multiply(
+    _ left: LeftOperand, inner: Int, rows: Int, strip: UnsafePointer<Float>, width: Int,
+    into target: ProductTarget, meanwhile lines: inout LinesAhead
+  ) {
+    Piece(left: 0, right: 0, length: inner).asBuffer { piece in
+      guard width == Row80.width else {
+        return multiply(
+          left, piece, firstInner: 0, inner: inner, rows: 0..<rows, packed: strip,
+          columns: 0..<width, into: target, meanwhile: &lines)
+      }
+      let panel = Panel(
+        pieces: piece, inner: inner, strip: strip, valid: width, rows: 0..<rows, column: 0,
+        target: target)
+      guard lines.isDone else { return panel.run(width: width, left: left, &lines) }
+      var silence = Silence()
+      panel.run(width: width, left: left, &silence)
+    }
+  }
+
   /// - Parameter lines: asked for between the products.
   static func multiply(
     _ left: LeftOperand, _ pieces: UnsafeBufferPointer<Piece>, firstInner: Int, inner: Int,

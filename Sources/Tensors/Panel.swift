@@ -1,5 +1,5 @@
-// The register tiles of the matrix product: eight rows of 48 columns where vectors have 512 bits; elsewhere four of 24, which take
-// fewer instructions than six of 16, and six of 16 where a left operand is packed or too few columns are left.
+// The register tiles of the matrix product: eight rows of 48 columns where vectors have 512 bits, or four of 80; elsewhere four of
+// 24, which take fewer instructions than six of 16, and six of 16 where a left operand is packed or too few columns are left.
 
 import CProcessor
 
@@ -26,6 +26,7 @@ struct Panel {
       // Up to four rows that are left over would waste half of a tile of eight.
       let whole = rows.count & 7 <= 4 ? rows.count & ~7 : rows.count
       switch width {
+      case 80: tilesOf4(Row80.self, left, &asking)
       case 48 where valid <= PairedRow40.width: tiles(PairedRow40.self, left, whole, &asking)
       case 48: tiles(Row48.self, left, whole, &asking)
       case 32: tiles(Row32.self, left, whole, &asking)
@@ -134,6 +135,36 @@ struct Panel {
       }
       finish8(row, r0, r1, r2, r3, r4, r5, r6, r7)
       row &+= 8
+    }
+  }
+
+  /// Four rows of so many columns that eight have no room in the registers, until there are none. The left operand has one piece.
+  @inline(never)
+  private func tilesOf4<R: TileRow, A: Asking>(_: R.Type, _ left: LeftOperand, _ asking: inout A) {
+    let last = rows.upperBound &- 1
+    var row = rows.lowerBound
+    while row < rows.upperBound {
+      @_transparent func start(_ i: Int) -> UnsafePointer<Float> {
+        left.base + left.offsets[min(row &+ i, last)]
+      }
+      var (r0, r1, r2, r3) = (R(), R(), R(), R())
+      let (a0, a1, a2, a3) = (start(0), start(1), start(2), start(3))
+      var b = strip
+      var k = 0
+      while k < inner {
+        asking.ask()
+        let end = A.isSilent ? inner : min(inner, k &+ Self.innerBetween)
+        while k < end {
+          r0.add(a0[k], b)
+          r1.add(a1[k], b)
+          r2.add(a2[k], b)
+          r3.add(a3[k], b)
+          b += R.stride
+          k &+= 1
+        }
+      }
+      finish4(row, r0, r1, r2, r3)
+      row &+= 4
     }
   }
 
@@ -489,6 +520,53 @@ struct Row48: TileRow {
     finish(x, line, 0, valid: valid, adding: others, bias: bias)
     finish(y, line, 16, valid: valid, adding: others, bias: bias)
     finish(z, line, 32, valid: valid, adding: others, bias: bias)
+  }
+}
+
+/// As many columns as leave four rows room in 32 registers. Strips so wide read a left operand less often, but have room in the
+/// first-level cache only where the inner dimension is short.
+struct Row80: TileRow {
+  var (x0, x1, x2, x3, x4) = (Vector(), Vector(), Vector(), Vector(), Vector())
+  @inline(__always) static var width: Int { 80 }
+
+  @inline(__always)
+  mutating func add(_ a: Float, _ b: UnsafePointer<Float>) {
+    let a = Vector(repeating: a)
+    x0.addProduct(a, load(b))
+    x1.addProduct(a, load(b + 16))
+    x2.addProduct(a, load(b + 32))
+    x3.addProduct(a, load(b + 48))
+    x4.addProduct(a, load(b + 64))
+  }
+
+  @_transparent
+  mutating func add(_ others: UnsafePointer<Float>) {
+    x0 += load(others)
+    x1 += load(others + 16)
+    x2 += load(others + 32)
+    x3 += load(others + 48)
+    x4 += load(others + 64)
+  }
+
+  @_transparent
+  func store(_ line: UnsafeMutablePointer<Float>, streamed: Bool) {
+    Tensors.store(x0, line, streamed: streamed)
+    Tensors.store(x1, line + 16, streamed: streamed)
+    Tensors.store(x2, line + 32, streamed: streamed)
+    Tensors.store(x3, line + 48, streamed: streamed)
+    Tensors.store(x4, line + 64, streamed: streamed)
+  }
+
+  @inline(__always)
+  func store(
+    _ line: UnsafeMutablePointer<Float>, valid: Int, adding others: UnsafePointer<Float>?,
+    bias: UnsafePointer<Float>?
+  ) {
+    finish(x0, line, 0, valid: valid, adding: others, bias: bias)
+    finish(x1, line, 16, valid: valid, adding: others, bias: bias)
+    finish(x2, line, 32, valid: valid, adding: others, bias: bias)
+    finish(x3, line, 48, valid: valid, adding: others, bias: bias)
+    finish(x4, line, 64, valid: valid, adding: others, bias: bias)
   }
 }
 

@@ -32,6 +32,11 @@ package enum Winograd {
   private static let innerBlock = 64
   /// From how many elements of tiles on they are put in the order in which they are multiplied.
   private static let orderedCount = 1 << 19
+  /// The most columns that are multiplied at once with tiles that no second-level cache holds: each strip reads these again. The
+  /// products and the transformed weights of so many want a second-level cache of 2 MB.
+  static let widestStrip =
+    processor_target_has_avx512() != 0 && processor_second_cache_bytes() >= 2 << 20
+    ? Row80.width : MatrixProduct.stripWidth
 
   /// Whether a convolution is done this way: the channels fill vectors, and there are so many tiles that the products
   /// saved outweigh the transforms of the weights.
@@ -399,12 +404,26 @@ package enum Winograd {
 
   // MARK: - Convolutions
 
+  /// The width of the next strip of so many columns: few strips, and none of 16 columns if it can be helped, which keep the
+  /// processor's multipliers busy half of the time.
+  static func stripWidth(remaining columns: Int, most: Int) -> Int {
+    guard most == Row80.width else { return MatrixProduct.stripWidth(remaining: columns) }
+    switch (columns + 15) / 16 {
+    case 4: return 32
+    case 6: return 48
+    case 5...: return Row80.width
+    default: return MatrixProduct.stripWidth(remaining: columns)
+    }
+  }
+
   /// The convolution, or with `rotated` its gradient by the input.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inner channels]`.
   ///   - w: `[3, 3, inputs, outputs]`.
-  static func convolution(_ x: Tensor, _ w: Tensor, bias: Tensor?, rotated: Bool) -> Tensor {
+  static func convolution(
+    _ x: Tensor, _ w: Tensor, bias: Tensor?, rotated: Bool, widestStrip: Int = widestStrip
+  ) -> Tensor {
     let tiling = Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
     if FewTiles.suits(tiling, w) {
       return FewTiles.convolution(x, w, bias: bias, rotated: rotated, tiling)
@@ -422,7 +441,13 @@ package enum Winograd {
     func tiles(_ chunk: Int) -> Range<Int> {
       (chunk * tilesPerChunk)..<min(tiling.count, (chunk + 1) * tilesPerChunk)
     }
-    let cut = ColumnTasks(columns: outputs, wanted: (8 + chunks - 1) / chunks)
+    func isOrdered(tiles: Int) -> Bool {
+      elements * tiles * inner > orderedCount && !suitsRows(tiles: tiles, inner: inner)
+    }
+    let widest = isOrdered(tiles: tiles(0).count) ? widestStrip : MatrixProduct.stripWidth
+    let cut = ColumnTasks(
+      columns: outputs, wanted: (8 + chunks - 1) / chunks,
+      width: outputs % (2 * widest) == 0 ? widest : MatrixProduct.stripWidth)
     let groups = cut.count
 
     let isLarge = w.count > MatrixProduct.cachedCount
@@ -431,9 +456,7 @@ package enum Winograd {
     // What a second-level cache doesn't hold lies in memory in the order in which it is multiplied, a block of channels after another;
     // by rows of elements all channels are multiplied with one.
     func layout(_ tiles: Int) -> TileLayout {
-      let isOrdered =
-        elements * tiles * inner > orderedCount && !suitsRows(tiles: tiles, inner: inner)
-      return TileLayout(channels: isOrdered ? innerBlock : inner, tiles: tiles)
+      TileLayout(channels: isOrdered(tiles: tiles) ? innerBlock : inner, tiles: tiles)
     }
     func transform(_ chunk: Int) -> UnsafePointer<Float> {
       let own = transformed.own
@@ -457,16 +480,14 @@ package enum Winograd {
         return convolveByRows(
           left, w, bias: bias, rotated: rotated, tiling, tiles, columns: cut[group], into: result)
       }
-      let packed = StoragePool.shared.storage(
-        count: elements * spread(innerBlock * MatrixProduct.stripWidth))
-      let products = StoragePool.shared.storage(
-        count: elements * spread(tiles.count * MatrixProduct.stripWidth))
+      let packed = StoragePool.shared.storage(count: elements * spread(innerBlock * widest))
+      let products = StoragePool.shared.storage(count: elements * spread(tiles.count * widest))
       let (first, last) = (cut[group].lowerBound, cut[group].upperBound)
       // The thread most likely goes on with the next group.
       let foreseen = group + 1 == groups ? last : cut[group + 1].upperBound
       var column = first
       while column < last {
-        let width = MatrixProduct.stripWidth(remaining: last - column)
+        let width = stripWidth(remaining: last - column, most: widest)
         for start in stride(from: 0, to: inner, by: innerBlock) {
           let block = start..<min(inner, start + innerBlock)
           packWeights(
@@ -476,7 +497,7 @@ package enum Winograd {
           let next =
             block.upperBound < inner
             ? (block.upperBound, column) : (0, column + width)
-          let nextColumns = next.1..<min(foreseen, next.1 + MatrixProduct.stripWidth)
+          let nextColumns = next.1..<min(foreseen, next.1 + width)
           let layout = layout(tiles.count)
           let (number, offset) = (start / layout.channels, start % layout.channels)
           let channels = min(layout.channels, inner - number * layout.channels)
@@ -489,7 +510,7 @@ package enum Winograd {
                 columns: nextColumns, part: element)
               lines.spread(
                 over: MatrixProduct.asks(
-                  rows: tiles.count, columns: width, inner: block.count, .rows))
+                  rows: tiles.count, stripWidth: width, inner: block.count))
             }
             let operand = LeftOperand(
               base: left + (number * layout.blockStride + element * elementStride + offset),
@@ -497,12 +518,10 @@ package enum Winograd {
             let target = ProductTarget(
               base: products.pointer + element * spread(tiles.count * width),
               offsets: .strided(width), accumulates: start > 0)
-            Piece(left: 0, right: 0, length: block.count).asBuffer {
-              MatrixProduct.multiply(
-                operand, $0, firstInner: 0, inner: block.count, rows: 0..<tiles.count,
-                packed: packed.pointer + element * spread(block.count * width),
-                columns: 0..<width, into: target, meanwhile: &lines)
-            }
+            MatrixProduct.multiply(
+              operand, inner: block.count, rows: tiles.count,
+              strip: packed.pointer + element * spread(block.count * width), width: width,
+              into: target, meanwhile: &lines)
           }
         }
         transformProducts(
