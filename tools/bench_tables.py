@@ -79,7 +79,7 @@ def steps_section(records: list[dict]) -> str:
 
 # The parts of a step, by the beginnings of their kernels' names.
 PARTS = {
-    "convolutions, 3x3": re.compile(r"^conv3x3-"),
+    "convolutions, 3x3": re.compile(r"^(upsampled-)?conv3x3-"),
     "convolutions of stride 2": re.compile(r"^conv3x3s2-"),
     "linear maps": re.compile(r"^(linear|conv1x1)"),
     "attention": re.compile(r"^(self|cross)-attention"),

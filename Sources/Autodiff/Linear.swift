@@ -102,3 +102,31 @@ public func convolve(
 ) -> Variable {
   convolve(x, .full(weights), bias: bias, geometry)
 }
+
+/// ``convolve(_:_:bias:_:)``, with a kernel of 3x3 in its usual frame of zeros, of pictures twice as high and wide, in which each
+/// pixel stands four times.
+public func convolveUpsampled(
+  _ x: Variable, _ weights: Weights, bias: Variable? = nil
+) -> Variable {
+  let value = upsampledConvolution(x.value, weights.value, bias: bias?.value)
+  let input = weights.variable?.slot == nil ? nil : x.forBackward
+  let kept = x.isTracked ? weights.untracked : nil
+  return Variable(value, from: x, weights.variable, bias) {
+    [x = x.slot, weights = weights.variable?.slot, bias = bias?.slot] gradient in
+    if let x, let kept {
+      x.receive(upsampledConvolutionInputGradient(gradient, kept.value))
+    }
+    if let weights, let input {
+      let geometry = ConvolutionGeometry(kernel: 3)
+      let enlarged = input().resizedToNearest(
+        height: gradient.shape[1], width: gradient.shape[2])
+      if let taker = weights.takerOfOnlyShare {
+        convolutionWeightGradient(enlarged, gradient, geometry, inParts: taker)
+        weights.finishUse()
+      } else {
+        weights.receive(convolutionWeightGradient(enlarged, gradient, geometry))
+      }
+    }
+    bias?.receive(gradient.sumOfRows())
+  }
+}

@@ -44,6 +44,18 @@ public struct Convolution {
     let y = convolve(x, weight.weights, bias: bias.variable, geometry)
     return weight.lora.map { $0(x, geometry, addedTo: y) } ?? y
   }
+
+  /// The same of pictures twice as high and wide, in which each pixel stands four times: `[batch, height, width, inputs]` to
+  /// `[batch, 2 height, 2 width, outputs]`.
+  /// - Precondition: a kernel of 3x3 in its usual frame of zeros.
+  public func upsampled(_ x: Variable) -> Variable {
+    precondition(geometry == ConvolutionGeometry(kernel: 3), "a kernel of 3x3, not \(geometry)")
+    let y = convolveUpsampled(x, weight.weights, bias: bias.variable)
+    return weight.lora.map {
+      $0(
+        resizeNearest(x, height: y.shape[1], width: y.shape[2]), geometry, addedTo: y)
+    } ?? y
+  }
 }
 
 /// Group normalisation, `torch.nn.GroupNorm`, followed by SiLU where wanted.

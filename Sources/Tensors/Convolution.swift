@@ -193,6 +193,45 @@ public func convolutionInputGradient(
   return result
 }
 
+/// The convolution, with a kernel of 3x3 in a frame of one zero, of a picture twice as high and wide, in which each pixel stands
+/// four times: diffusers' `Upsample2D`.
+///
+/// - Parameters:
+///   - x: `[batch, height, width, input channels]`.
+///   - weights: `[3, 3, input channels, output channels]`.
+///   - bias: `[output channels]`.
+/// - Returns: `[batch, 2 height, 2 width, output channels]`.
+public func upsampledConvolution(_ x: Tensor, _ weights: Tensor, bias: Tensor?) -> Tensor {
+  let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
+  precondition(weights.shape[2] == x.shape[3], "a kernel \(weights.shape) on \(x.shape)")
+  if UpsampledConvolution.suits(
+    batch: batch, height: height, width: width, inputs: x.shape[3], outputs: weights.shape[3])
+  {
+    return UpsampledConvolution.convolution(x, weights, bias: bias)
+  }
+  return convolution(
+    x.resizedToNearest(height: 2 * height, width: 2 * width), weights, bias: bias,
+    ConvolutionGeometry(kernel: 3))
+}
+
+/// The gradient of ``upsampledConvolution(_:_:bias:)`` by its input.
+///
+/// - Parameter gradient: of the result, `[batch, 2 height, 2 width, output channels]`.
+/// - Returns: `[batch, height, width, input channels]`.
+public func upsampledConvolutionInputGradient(_ gradient: Tensor, _ weights: Tensor) -> Tensor {
+  let (batch, height, width) = (gradient.shape[0], gradient.shape[1] / 2, gradient.shape[2] / 2)
+  let inputs = weights.shape[2]
+  if UpsampledConvolution.suits(
+    batch: batch, height: height, width: width, inputs: inputs, outputs: weights.shape[3])
+  {
+    return UpsampledConvolution.inputGradient(gradient, weights)
+  }
+  return convolutionInputGradient(
+    gradient, weights, inputShape: [batch, 2 * height, 2 * width, inputs],
+    ConvolutionGeometry(kernel: 3)
+  ).nearestGradient(inputShape: [batch, height, width, inputs])
+}
+
 /// The gradient of ``convolution(_:_:bias:_:)`` by its weights.
 ///
 /// - Parameters:

@@ -50,6 +50,7 @@ enum TurnedProduct {
     let turned = LeftOperand(base: right.base, layout: .rows, offsets: .strided(right.stride))
     // A thread packs all rows itself, for it would take longer to write where the others have read.
     let packs = LaneValues<Storage>()
+    let isLarge = columns * plan.inner > MatrixProduct.cachedCount
     Parallel.forEach(cut.count) { task in
       let here = cut[task]
       guard !here.isEmpty else { return }
@@ -59,11 +60,26 @@ enum TurnedProduct {
       let sums = StoragePool.shared.storage(count: here.count * width)
       let part = ProductTarget(
         base: sums.pointer - here.lowerBound * width, offsets: .strided(width))
-      for block in plan.blocks {
+      for (index, block) in plan.blocks.enumerated() {
+        // The next elements of these columns come from memory meanwhile, or the first ones of those that the thread most likely goes
+        // on with.
+        let isLast = index + 1 == plan.blocks.count
+        let columns = isLast ? (task + 1 < cut.count ? cut[task + 1] : 0..<0) : here
+        var next = LinesAhead.none
+        if isLarge, !columns.isEmpty,
+          let piece = plan.blocks[isLast ? 0 : index + 1].pieces.first
+        {
+          next = LinesAhead(
+            right.base + (columns.lowerBound * right.stride + piece.left), rows: columns.count,
+            stride: right.stride, run: piece.length)
+          next.spread(
+            over: MatrixProduct.asks(
+              rows: here.count, columns: rows, inner: block.length, .rows))
+        }
         MatrixProduct.multiply(
           turned, block.pieces, firstInner: block.start, inner: block.length, rows: here,
           packed: packed.pointer + block.start * width, columns: 0..<rows,
-          into: part.part(block, of: plan))
+          into: part.part(block, of: plan), meanwhile: &next)
       }
       turn(sums.pointer, width, rows: rows, columns: here, into: target)
     }

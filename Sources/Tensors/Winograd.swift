@@ -31,7 +31,7 @@ package enum Winograd {
   /// How many channels of the sum are taken at once: their transformed weights stay in the second-level cache.
   private static let innerBlock = 64
   /// From how many elements of tiles on they are put in the order in which they are multiplied.
-  private static let orderedCount = 1 << 19
+  static let orderedCount = 1 << 19
   /// The most columns that are multiplied at once with tiles that no second-level cache holds: each strip reads these again. The
   /// products and the transformed weights of so many want a second-level cache of 2 MB.
   static let widestStrip =

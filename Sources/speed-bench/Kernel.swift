@@ -21,6 +21,7 @@ struct Kernel {
     let x = evenTensor(operation.input)
     switch operation.kind {
     case .convolution(let outputs, let geometry): return convolutionWork(x, outputs, geometry)
+    case .upsampledConvolution(let outputs): return upsampledConvolutionWork(x, outputs)
     case .linear(let outputs): return linearWork(x, outputs)
     case .attention(let heads, let keys, let causal):
       return attentionWork(x, heads: heads, keys: keys, causal: causal)
@@ -53,6 +54,21 @@ struct Kernel {
     return pass == .inputGradient
       ? { _ = convolutionInputGradient(gradient, weights, inputShape: x.shape, geometry) }
       : { _ = convolutionWeightGradient(x, gradient, geometry) }
+  }
+
+  private func upsampledConvolutionWork(_ x: Tensor, _ outputs: Int) -> () -> Void {
+    let weights = evenTensor([3, 3, x.shape.last, outputs])
+    let bias = evenTensor([outputs])
+    if pass == .forward { return { _ = upsampledConvolution(x, weights, bias: bias) } }
+    let (height, width) = (2 * x.shape[1], 2 * x.shape[2])
+    let gradient = evenTensor([x.shape[0], height, width, outputs])
+    guard pass == .weightGradient else {
+      return { _ = upsampledConvolutionInputGradient(gradient, weights) }
+    }
+    return {
+      let enlarged = x.resizedToNearest(height: height, width: width)
+      _ = convolutionWeightGradient(enlarged, gradient, ConvolutionGeometry(kernel: 3))
+    }
   }
 
   private func linearWork(_ x: Tensor, _ outputs: Int) -> () -> Void {

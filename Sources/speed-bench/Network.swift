@@ -131,8 +131,12 @@ final class Network {
   }
 
   private func upsampled(_ x: Flow, height: Int, width: Int) -> Flow {
-    convolution(
-      x.reshaped([x.shape[0], height, width, x.shape.last]), x.shape.last, .init(kernel: 3))
+    let shape: Shape = [x.shape[0], height, width, x.shape.last]
+    guard height == 2 * x.shape[1], width == 2 * x.shape[2] else {
+      return convolution(x.reshaped(shape), x.shape.last, .init(kernel: 3))
+    }
+    weights.append([3, 3, x.shape.last, x.shape.last])
+    return note(.upsampledConvolution(outputs: x.shape.last), x, to: shape)
   }
 
   // MARK: - Denoiser

@@ -7,6 +7,8 @@ struct Operation: Hashable {
   enum Kind: Hashable {
     /// Of pictures `[batch, height, width, inputs]`.
     case convolution(outputs: Int, ConvolutionGeometry)
+    /// With a kernel of 3x3, of pictures `[batch, height, width, inputs]` at twice their height and width.
+    case upsampledConvolution(outputs: Int)
     /// Of rows `[…, inputs]`.
     case linear(outputs: Int)
     /// Of queries `[batch, queries, width]` to as wide keys and values.
@@ -35,7 +37,8 @@ struct Operation: Hashable {
 
   var passes: [Pass] {
     switch kind {
-    case .convolution, .linear: [.forward, .inputGradient, .weightGradient]
+    case .convolution, .upsampledConvolution, .linear:
+      [.forward, .inputGradient, .weightGradient]
     case .adam: [.forward]
     default: [.forward, .backward]
     }
@@ -52,6 +55,7 @@ struct Operation: Hashable {
     switch kind {
     case .convolution(let outputs, let geometry):
       2 * outputPositions(geometry) * geometry.kernel * geometry.kernel * input.last * outputs
+    case .upsampledConvolution(let outputs): 2 * 4 * 9 * input.count * outputs
     case .linear(let outputs): 2 * input.count * outputs
     case .attention(_, let keys, _):
       // Two products forward. Backward each has two gradients.
@@ -84,6 +88,8 @@ struct Operation: Hashable {
       let stride = geometry.stride == 1 ? "" : "s\(geometry.stride)"
       return "conv\(geometry.kernel)x\(geometry.kernel)\(stride)-\(input.last)-\(outputs)-"
         + extents[1...2].joined(separator: "x")
+    case .upsampledConvolution(let outputs):
+      return "upsampled-conv3x3-\(input.last)-\(outputs)-\(2 * input[1])x\(2 * input[2])"
     case .linear(let outputs): return "linear-\(input.last)-\(outputs)-\(outer)"
     case .attention(let heads, let keys, _):
       let what = keys == input[1] ? "self" : "cross"

@@ -36,6 +36,26 @@ import Testing
     ]) { convolve($0[0], $0[1], bias: $0[2], geometry) }
   }
 
+  /// The second is Winograd's.
+  @Test(arguments: [(1, 3, 4, 6, 5), (4, 4, 4, 16, 16)])
+  func upsampledConvolutions(_ batch: Int, _ height: Int, _ width: Int, _ inputs: Int, outputs: Int)
+  {
+    let inputs = [
+      random([batch, height, width, inputs], 1), random([3, 3, inputs, outputs], 2),
+      random([outputs], 3),
+    ]
+    checkGradients(inputs) { convolveUpsampled($0[0], .full($0[1]), bias: $0[2]) }
+    let enlarged = convolve(
+      resizeNearest(Variable(inputs[0]), height: 2 * height, width: 2 * width),
+      Variable(inputs[1]), bias: Variable(inputs[2]), ConvolutionGeometry(kernel: 3))
+    let found = convolveUpsampled(
+      Variable(inputs[0]), .full(Variable(inputs[1])), bias: Variable(inputs[2]))
+    let largest = enlarged.value.array.map(abs).max()!
+    for (a, b) in zip(found.value.array, enlarged.value.array) {
+      #expect(abs(a - b) <= 1e-5 * largest)
+    }
+  }
+
   /// Each of input, weights and bias may be frozen; the gradients by the rest are the same then.
   @Test(arguments: 1..<8) func frozenParts(_ tracked: Int) {
     let values = [random([2, 4, 5, 6], 1), random([3, 3, 6, 7], 2), random([7], 3)]
