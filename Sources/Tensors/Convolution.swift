@@ -221,7 +221,7 @@ public func upsampledConvolution(_ x: Tensor, _ weights: Tensor, bias: Tensor?) 
 public func upsampledConvolutionInputGradient(_ gradient: Tensor, _ weights: Tensor) -> Tensor {
   let (batch, height, width) = (gradient.shape[0], gradient.shape[1] / 2, gradient.shape[2] / 2)
   let inputs = weights.shape[2]
-  if UpsampledConvolution.suits(
+  if UpsampledConvolution.suitsGradient(
     batch: batch, height: height, width: width, inputs: inputs, outputs: weights.shape[3])
   {
     return UpsampledConvolution.inputGradient(gradient, weights)

@@ -43,6 +43,14 @@ enum UpsampledConvolution {
       && batch * height * width >= 4 * leastTiles
   }
 
+  /// The same of the gradient by the input, which spreads what it reads over more memory: where all of it is in a cache near a core,
+  /// other ways are as fast.
+  static func suitsGradient(batch: Int, height: Int, width: Int, inputs: Int, outputs: Int) -> Bool
+  {
+    suits(batch: batch, height: height, width: width, inputs: inputs, outputs: outputs)
+      && elements * batch * height * width / 4 * outputs > Winograd.orderedCount
+  }
+
   /// Tiles of a task: some whole pictures, or some rows of tiles of one. Their values stand in a grid that has one row and one
   /// column more than there are tiles.
   private struct Chunk {

@@ -75,6 +75,10 @@ private struct Case: CustomTestStringConvertible {
     let found = upsampledConvolutionInputGradient(test.gradient, test.weights)
     #expect(found.shape == test.x.shape)
     #expect(relativeError(found, direct) <= 1e-5)
+    guard test.isFast else { return }
+    poisonPool()
+    let fast = UpsampledConvolution.inputGradient(test.gradient, test.weights)
+    #expect(relativeError(fast, direct) <= 1e-5)
   }
 
   /// Strips of 80 columns, where a core has so large a cache, and weights that come from memory.
@@ -99,7 +103,7 @@ private struct Case: CustomTestStringConvertible {
     expectSameBytesOnAnyThreads {
       [
         upsampledConvolution(test.x, test.weights, bias: test.bias),
-        upsampledConvolutionInputGradient(test.gradient, test.weights),
+        UpsampledConvolution.inputGradient(test.gradient, test.weights),
       ]
     }
   }
