@@ -311,14 +311,14 @@ enum UpsampledConvolution {
   ) {
     typealias Five = (Vector, Vector, Vector, Vector, Vector)
     /// Of outputs 2c - 1 to 2c + 2.
-    @_transparent func spread(_ d: (Vector, Vector, Vector, Vector)) -> Five {
+    @_transparent func give(_ d: (Vector, Vector, Vector, Vector)) -> Five {
       (d.1, d.0, (d.0 + d.1) + (d.2 + d.3), d.3, d.2)
     }
     var channel = 0
     while channel < count {
       let offset = first &+ channel
       @_transparent func column(_ j: Int) -> Five {
-        spread(
+        give(
           (
             load(pixels[j] + offset), load(pixels[4 &+ j] + offset),
             load(pixels[8 &+ j] + offset), load(pixels[12 &+ j] + offset)
@@ -326,7 +326,7 @@ enum UpsampledConvolution {
       }
       let (a, b, c, d) = (column(0), column(1), column(2), column(3))
       @_transparent func put(_ row: Int, _ y: (Vector, Vector, Vector, Vector)) {
-        let five = spread(y)
+        let five = give(y)
         let place = target + (products &* row &* stride &+ channel)
         store(five.0, place)
         store(five.1, place + stride)
@@ -344,14 +344,6 @@ enum UpsampledConvolution {
   }
 
   // MARK: - Convolutions
-
-  /// The products of one strip of columns.
-  private struct Strip {
-    let columns: Range<Int>
-    let values: GridValues
-    let packed: UnsafePointer<Float>
-    let sums: UnsafeMutablePointer<Float>
-  }
 
   /// Calls `multiply` for each block of inner channels of each strip of a task's columns, and `finish` after the last one.
   private static func forEachStrip(
