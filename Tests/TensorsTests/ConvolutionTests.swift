@@ -146,6 +146,23 @@ private struct Case: CustomTestStringConvertible {
     #expect(relativeError(found.1, expected.1) <= 1e-5)
   }
 
+  /// Strips of 80 columns, whatever the second-level cache of this machine: alone, with narrower ones, and where none fits.
+  @Test(
+    .enabled(if: MatrixProduct.stripWidth == 48),
+    arguments: [(32, 320, 160), (22, 912, 400), (41, 272, 208), (32, 240, 96)])
+  func wideStripsAgreeWithTheDirectForm(side: Int, inputs: Int, outputs: Int) {
+    let (x, w) = (random([1, side, side, inputs], 1), random([3, 3, inputs, outputs], 2))
+    let bias = random([outputs], 3)
+    let direct = Winograd.$isUsed.withValue(false) {
+      convolution(x, w, bias: bias, ConvolutionGeometry(kernel: 3))
+    }
+    for widest in [MatrixProduct.stripWidth, Row80.width] {
+      let found = Winograd.convolution(
+        x, w, bias: bias, rotated: false, widestStrip: widest)
+      #expect(relativeError(found, direct) <= 5e-5)
+    }
+  }
+
   @Test(arguments: Case.chosen + Case.drawn)
   private func gradientsAgreeWithTheirDefinition(_ test: Case) {
     let (x, weights, gradient) = (test.x, test.weights, test.gradient)
