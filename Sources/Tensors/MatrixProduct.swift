@@ -412,9 +412,7 @@ enum MatrixProduct {
   }
 
   /// What `pack` reads with these arguments, of one piece.
-  private static func lines(_ right: RightOperand, _ piece: Piece, columns: Range<Int>)
-    -> LinesAhead
-  {
+  static func lines(_ right: RightOperand, _ piece: Piece, columns: Range<Int>) -> LinesAhead {
     let source = right.base + piece.right
     switch right.layout {
     case .rows:

@@ -69,9 +69,8 @@ enum TurnedProduct {
         if isLarge, !columns.isEmpty,
           let piece = plan.blocks[isLast ? 0 : index + 1].pieces.first
         {
-          next = LinesAhead(
-            right.base + (columns.lowerBound * right.stride + piece.left), rows: columns.count,
-            stride: right.stride, run: piece.length)
+          next = MatrixProduct.lines(
+            right, Piece(left: 0, right: piece.left, length: piece.length), columns: columns)
           next.spread(
             over: MatrixProduct.asks(
               rows: here.count, columns: rows, inner: block.length, .rows))

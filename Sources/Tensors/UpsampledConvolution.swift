@@ -23,9 +23,9 @@ enum UpsampledConvolution {
   private static let parts = 3
   private static let partOfProduct = [0, 0, 1, 2, 2]
   /// The products that each part is in.
-  private static let productsOfPart = [0..<2, 2..<3, 3..<5]
-  /// The product that an output takes beside s x, of four outputs from 2c on. The last one is 2 (c + 2) - 1.
-  private static let productOfOutput = [0, 4, 3, 1]
+  private static let productsOfPart = (0..<parts).map { part in
+    partOfProduct.indices.filter { partOfProduct[$0] == part }
+  }
   /// How many channels of the sum are taken at once.
   private static let innerBlock = 64
   /// The most tiles of a task, forward and backward: nine sums of a tile are fewer than 25.
@@ -176,19 +176,6 @@ enum UpsampledConvolution {
     }
   }
 
-  /// One of 18 parts of the weights that `packWeights` takes with these arguments: half of a tap's.
-  private static func lines(
-    _ w: Tensor, transposed: Bool, inner: Range<Int>, columns: Range<Int>, part: Int
-  ) -> LinesAhead {
-    let (inputs, outputs) = (w.shape[2], w.shape[3])
-    let (rows, run) = transposed ? (columns, inner) : (inner, columns)
-    let (tap, half) = (part / 2, part % 2)
-    let first = rows.count * half / 2
-    return LinesAhead(
-      w.pointer + ((tap * inputs + rows.lowerBound + first) * outputs + run.lowerBound),
-      rows: rows.count * (half + 1) / 2 - first, stride: outputs, run: run.count)
-  }
-
   // MARK: - Tiles
 
   /// Some values of each place of a chunk's grid, `[block of channels][number][place][channel]`.
@@ -210,8 +197,8 @@ enum UpsampledConvolution {
     }
   }
 
-  /// Calls `body` with each place of a chunk's grid, and with pixels `first..<(first + count * count)` of the square around it: those
-  /// that don't exist are zeros.
+  /// Calls `body` with each place of a chunk's grid, and with the pixels of the square of `count` by `count` that begins one before it,
+  /// in both directions: those that don't exist are zeros.
   /// - Parameter step: pixels from a place to the next.
   private static func forEachPlace(
     _ x: Tensor, _ chunk: Chunk, step: Int, count: Int,
@@ -372,8 +359,8 @@ enum UpsampledConvolution {
         let nextColumns = nextColumn..<max(nextColumn, min(foreseen, nextColumn + width))
         multiply(strip, block) { element in
           guard isLarge, element < 18, !nextColumns.isEmpty else { return .none }
-          return lines(
-            w, transposed: transposed, inner: next, columns: nextColumns, part: element)
+          return Winograd.lines(
+            w, transposed: transposed, inner: next, columns: nextColumns, part: element, ofEach: 2)
         }
       }
       finish(strip)
@@ -476,7 +463,8 @@ enum UpsampledConvolution {
     places.map { $0 * Int32(stride) }
   }
 
-  /// Adds up the products of each tile and column of a strip, with the bias, into the picture.
+  /// Adds up the products of each tile and column of a strip, with the bias, into the picture: beside s x, of four outputs from 2c on,
+  /// products 0, 4, 3 and 1, the last of which is output 2 (c + 2) - 1 and has s x of the next tile.
   /// - Parameter sums: `[25][tiles][strip width]`, elements `stride` apart.
   @inline(never)
   private static func putOutputs(

@@ -388,24 +388,26 @@ package enum Winograd {
     }
   }
 
-  /// One of 36 parts of the weights that `packWeights` takes with these arguments: a quarter of a tap's.
-  private static func lines(
-    _ w: Tensor, rotated: Bool, inner: Range<Int>, columns: Range<Int>, part: Int
+  /// A part of the weights that `packWeights` takes with these arguments, of which each tap has `count`.
+  /// - Parameter transposed: whether the inner channels are the outputs and the columns the inputs.
+  static func lines(
+    _ w: Tensor, transposed: Bool, inner: Range<Int>, columns: Range<Int>, part: Int,
+    ofEach count: Int
   ) -> LinesAhead {
     let (inputs, outputs) = (w.shape[2], w.shape[3])
     // In memory a row of the weights has the outputs of an input.
-    let (rows, run) = rotated ? (columns, inner) : (inner, columns)
-    let (tap, quarter) = (part / 4, part % 4)
-    let first = rows.count * quarter / 4
+    let (rows, run) = transposed ? (columns, inner) : (inner, columns)
+    let (tap, number) = (part / count, part % count)
+    let first = rows.count * number / count
     return LinesAhead(
       w.pointer + ((tap * inputs + rows.lowerBound + first) * outputs + run.lowerBound),
-      rows: rows.count * (quarter + 1) / 4 - first, stride: outputs, run: run.count)
+      rows: rows.count * (number + 1) / count - first, stride: outputs, run: run.count)
   }
 
   // MARK: - Convolutions
 
-  /// The width of the next strip of so many columns: few strips, and none of 16 columns if it can be helped, which keep the
-  /// processor's multipliers busy half of the time.
+  /// The width of the next strip of so many columns: few strips, and none of 16 columns if it can be helped, which take a load for
+  /// each multiply-add.
   static func stripWidth(remaining columns: Int, most: Int) -> Int {
     guard most == Row80.width else { return MatrixProduct.stripWidth(remaining: columns) }
     switch (columns + 15) / 16 {
@@ -506,8 +508,8 @@ package enum Winograd {
             var lines = LinesAhead.none
             if isLarge, !nextColumns.isEmpty {
               lines = self.lines(
-                w, rotated: rotated, inner: next.0..<min(inner, next.0 + innerBlock),
-                columns: nextColumns, part: element)
+                w, transposed: rotated, inner: next.0..<min(inner, next.0 + innerBlock),
+                columns: nextColumns, part: element, ofEach: 4)
               lines.spread(
                 over: MatrixProduct.asks(
                   rows: tiles.count, stripWidth: width, inner: block.count))
