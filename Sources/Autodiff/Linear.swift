@@ -15,6 +15,13 @@ public enum Weights {
     }
   }
 
+  var shape: Shape {
+    switch self {
+    case .full(let variable): variable.shape
+    case .half(let tensor): tensor.shape
+    }
+  }
+
   /// Nil where no gradient by them is wanted.
   fileprivate var variable: Variable? {
     guard case .full(let variable) = self else { return nil }
@@ -72,7 +79,8 @@ public func linear(
   linear(x, .full(weights), bias: bias, adding: others)
 }
 
-/// A convolution of pictures `[batch, height, width, inputs]` with `[kernel, kernel, inputs, outputs]`.
+/// A convolution of pictures `[batch, height, width, inputs]`.
+/// - Parameter weights: as ``ConvolutionGeometry/weightsShape(inputs:outputs:)`` tells, or `[kernel, kernel, inputs, outputs]`.
 public func convolve(
   _ x: Variable, _ weights: Weights, bias: Variable? = nil, _ geometry: ConvolutionGeometry
 ) -> Variable {
@@ -80,6 +88,7 @@ public func convolve(
   let value = convolution(x.value, weights.value, bias: bias?.value, geometry)
   let input = weights.variable?.slot == nil ? nil : x.forBackward
   let kept = x.isTracked ? weights.untracked : nil
+  let weightsShape = weights.shape
   return Variable(value, from: x, weights.variable, bias) {
     [x = x.slot, weights = weights.variable?.slot, bias = bias?.slot] gradient in
     if let x, let kept {
@@ -87,10 +96,12 @@ public func convolve(
     }
     if let weights, let input {
       if let taker = weights.takerOfOnlyShare {
-        convolutionWeightGradient(input(), gradient, geometry, inParts: taker)
+        convolutionWeightGradient(
+          input(), gradient, geometry, weightsShape: weightsShape, inParts: taker)
         weights.finishUse()
       } else {
-        weights.receive(convolutionWeightGradient(input(), gradient, geometry))
+        weights.receive(
+          convolutionWeightGradient(input(), gradient, geometry, weightsShape: weightsShape))
       }
     }
     bias?.receive(gradient.sumOfRows())
@@ -111,6 +122,7 @@ public func convolveUpsampled(
   let value = upsampledConvolution(x.value, weights.value, bias: bias?.value)
   let input = weights.variable?.slot == nil ? nil : x.forBackward
   let kept = x.isTracked ? weights.untracked : nil
+  let weightsShape = weights.shape
   return Variable(value, from: x, weights.variable, bias) {
     [x = x.slot, weights = weights.variable?.slot, bias = bias?.slot] gradient in
     if let x, let kept {
@@ -121,10 +133,12 @@ public func convolveUpsampled(
       let enlarged = input().resizedToNearest(
         height: gradient.shape[1], width: gradient.shape[2])
       if let taker = weights.takerOfOnlyShare {
-        convolutionWeightGradient(enlarged, gradient, geometry, inParts: taker)
+        convolutionWeightGradient(
+          enlarged, gradient, geometry, weightsShape: weightsShape, inParts: taker)
         weights.finishUse()
       } else {
-        weights.receive(convolutionWeightGradient(enlarged, gradient, geometry))
+        weights.receive(
+          convolutionWeightGradient(enlarged, gradient, geometry, weightsShape: weightsShape))
       }
     }
     bias?.receive(gradient.sumOfRows())

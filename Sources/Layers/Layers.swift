@@ -34,7 +34,8 @@ public struct Convolution {
 
   public init(_ scope: Scope, inputs: Int, outputs: Int, _ geometry: ConvolutionGeometry) throws {
     weight = try scope.parameter(
-      "weight", [outputs, inputs, geometry.kernel, geometry.kernel], .convolution)
+      "weight", [outputs, inputs, geometry.kernel, geometry.kernel],
+      geometry.hasStrips(inputs: inputs, outputs: outputs) ? .strips : .convolution)
     bias = try scope.parameter("bias", [outputs])
     self.geometry = geometry
   }

@@ -24,7 +24,8 @@ public final class LoRA {
     let shape = Shape([rank] + extents.dropFirst())
     let bound = 1 / Float(shape.count / rank).squareRoot()
     down = Parameter(
-      name: "\(module)/down", layout: weight.layout,
+      name: "\(module)/down",
+      layout: weight.layout == .strips && rank % 16 != 0 ? .convolution : weight.layout,
       stored: Tensor(draws.uniform(count: shape.count).map { (2 * $0 - 1) * bound }, shape))
     up = Parameter(
       name: "\(module)/up", layout: weight.layout == .linear ? .linear : .pointwise,
@@ -61,7 +62,15 @@ extension Parameter {
   /// Adds the change of low rank to the weight, which is then without one.
   public func mergeLoRA() {
     guard let lora else { return }
-    _ = matrixProduct(lora.down.value, lora.up.value, addingTo: value)
+    if layout == .strips {
+      let change = matrixProduct(lora.down.storedValue.outputsLast(), lora.up.value)
+      let extents = storedShape
+      value.add(
+        inPlace: change.reshaped([extents[2], extents[3], extents[1], extents[0]]).outputsFirst()
+          .outputsInStrips())
+    } else {
+      _ = matrixProduct(lora.down.value, lora.up.value, addingTo: value)
+    }
     self.lora = nil
   }
 }

@@ -13,6 +13,8 @@ public enum ParameterLayout: Sendable {
   case pointwise
   /// A convolution: `[outputs, inputs, kernel, kernel]` on disk, `[kernel, kernel, inputs, outputs]` in memory.
   case convolution
+  /// A convolution whose weights lie in strips of sixteen outputs; see ``ConvolutionGeometry/weightsShape(inputs:outputs:)``.
+  case strips
 }
 
 /// One tensor that a network learns.
@@ -112,7 +114,7 @@ public final class Parameter {
     case .plain: tensor.copy()
     case .linear, .pointwise:
       tensor.reshaped([tensor.shape.rows, tensor.shape.last]).transposed().reshaped(storedShape)
-    case .convolution: tensor.outputsFirst()
+    case .convolution, .strips: tensor.outputsFirst()
     }
   }
 
@@ -132,6 +134,7 @@ public final class Parameter {
     case .linear, .pointwise:
       stored.reshaped([stored.shape[0], stored.count / stored.shape[0]]).transposed()
     case .convolution: stored.outputsLast()
+    case .strips: stored.outputsInStrips()
     }
   }
 }

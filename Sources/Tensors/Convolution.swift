@@ -81,24 +81,29 @@ private func withPixelOffsets<R>(
 ///
 /// - Parameters:
 ///   - x: `[batch, height, width, input channels]`.
-///   - weights: `[kernel, kernel, input channels, output channels]`.
+///   - weights: as ``ConvolutionGeometry/weightsShape(inputs:outputs:)`` tells, or
+///     `[kernel, kernel, input channels, output channels]`.
 ///   - bias: `[output channels]`.
 /// - Returns: `[batch, rows, columns, output channels]`.
 public func convolution(
   _ x: Tensor, _ weights: Tensor, bias: Tensor?, _ geometry: ConvolutionGeometry
 ) -> Tensor {
-  let (batch, inputs, outputs) = (x.shape[0], x.shape[3], weights.shape[3])
-  precondition(weights.shape[2] == inputs, "a kernel \(weights.shape) on \(x.shape)")
+  let (batch, inputs, outputs) = (x.shape[0], x.shape[3], weights.shape.outputChannels)
+  precondition(weights.shape.inputChannels == inputs, "a kernel \(weights.shape) on \(x.shape)")
   let (rows, columns) = (geometry.outputExtent(x.shape[1]), geometry.outputExtent(x.shape[2]))
   if geometry.isPointwise {
     return matrixProduct(x, weights.reshaped([inputs, outputs]), bias: bias)
       .reshaped([batch, rows, columns, outputs])
   }
-  if Winograd.suits(
-    batch: batch, height: rows, width: columns, inputs: inputs, outputs: outputs, geometry)
-  {
-    return Winograd.convolution(x, weights, bias: bias, rotated: false)
+  if Winograd.isUsed, geometry.hasStrips(inputs: inputs, outputs: outputs) {
+    let kernels = KernelStrips(
+      weights.ordered(as: geometry.weightsShape(inputs: inputs, outputs: outputs)))
+    return Winograd.suits(
+      batch: batch, height: rows, width: columns, inputs: inputs, outputs: outputs, geometry)
+      ? Winograd.convolution(x, kernels, bias: bias, rotated: false)
+      : SmallPictures.convolution(x, kernels, bias: bias, rotated: false)
   }
+  let weights = weights.ordered(as: geometry.rowsShape(inputs: inputs, outputs: outputs))
   let frame = geometry.paddingBefore
   let source = padded(
     x, before: (frame, frame), after: (geometry.paddingAfter, geometry.paddingAfter))
@@ -136,16 +141,20 @@ public func convolutionInputGradient(
   _ gradient: Tensor, _ weights: Tensor, inputShape shape: Shape, _ geometry: ConvolutionGeometry
 ) -> Tensor {
   let (batch, height, width, inputs) = (shape[0], shape[1], shape[2], shape[3])
-  let outputs = weights.shape[3]
+  let outputs = weights.shape.outputChannels
   if geometry.isPointwise {
     return matrixProduct(gradient, weights.reshaped([inputs, outputs]), transposingRight: true)
       .reshaped(shape)
   }
-  if Winograd.suits(
-    batch: batch, height: height, width: width, inputs: outputs, outputs: inputs, geometry)
-  {
-    return Winograd.convolution(gradient, weights, bias: nil, rotated: true)
+  if Winograd.isUsed, geometry.hasStrips(inputs: inputs, outputs: outputs) {
+    let kernels = KernelStrips(
+      weights.ordered(as: geometry.weightsShape(inputs: inputs, outputs: outputs)))
+    return Winograd.suits(
+      batch: batch, height: height, width: width, inputs: outputs, outputs: inputs, geometry)
+      ? Winograd.convolution(gradient, kernels, bias: nil, rotated: true)
+      : SmallPictures.convolution(gradient, kernels, bias: nil, rotated: true)
   }
+  let weights = weights.ordered(as: geometry.rowsShape(inputs: inputs, outputs: outputs))
   let (kernel, stride, frame) = (geometry.kernel, geometry.stride, geometry.paddingBefore)
   let before = max(0, (kernel - 1 - frame + stride - 1) / stride)
   let after = (
@@ -198,20 +207,22 @@ public func convolutionInputGradient(
 ///
 /// - Parameters:
 ///   - x: `[batch, height, width, input channels]`.
-///   - weights: `[3, 3, input channels, output channels]`.
+///   - weights: of a kernel of 3x3, in either order that ``convolution(_:_:bias:_:)`` takes.
 ///   - bias: `[output channels]`.
 /// - Returns: `[batch, 2 height, 2 width, output channels]`.
 public func upsampledConvolution(_ x: Tensor, _ weights: Tensor, bias: Tensor?) -> Tensor {
   let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
-  precondition(weights.shape[2] == x.shape[3], "a kernel \(weights.shape) on \(x.shape)")
+  let (inputs, outputs) = (x.shape[3], weights.shape.outputChannels)
+  precondition(weights.shape.inputChannels == inputs, "a kernel \(weights.shape) on \(x.shape)")
+  let geometry = ConvolutionGeometry(kernel: 3)
   if UpsampledConvolution.suits(
-    batch: batch, height: height, width: width, inputs: x.shape[3], outputs: weights.shape[3])
+    batch: batch, height: height, width: width, inputs: inputs, outputs: outputs)
   {
-    return UpsampledConvolution.convolution(x, weights, bias: bias)
+    let strips = weights.ordered(as: geometry.weightsShape(inputs: inputs, outputs: outputs))
+    return UpsampledConvolution.convolution(x, KernelStrips(strips), bias: bias)
   }
   return convolution(
-    x.resizedToNearest(height: 2 * height, width: 2 * width), weights, bias: bias,
-    ConvolutionGeometry(kernel: 3))
+    x.resizedToNearest(height: 2 * height, width: 2 * width), weights, bias: bias, geometry)
 }
 
 /// The gradient of ``upsampledConvolution(_:_:bias:)`` by its input.
@@ -220,15 +231,16 @@ public func upsampledConvolution(_ x: Tensor, _ weights: Tensor, bias: Tensor?) 
 /// - Returns: `[batch, height, width, input channels]`.
 public func upsampledConvolutionInputGradient(_ gradient: Tensor, _ weights: Tensor) -> Tensor {
   let (batch, height, width) = (gradient.shape[0], gradient.shape[1] / 2, gradient.shape[2] / 2)
-  let inputs = weights.shape[2]
+  let (inputs, outputs) = (weights.shape.inputChannels, weights.shape.outputChannels)
+  let geometry = ConvolutionGeometry(kernel: 3)
   if UpsampledConvolution.suitsGradient(
-    batch: batch, height: height, width: width, inputs: inputs, outputs: weights.shape[3])
+    batch: batch, height: height, width: width, inputs: inputs, outputs: outputs)
   {
-    return UpsampledConvolution.inputGradient(gradient, weights)
+    let strips = weights.ordered(as: geometry.weightsShape(inputs: inputs, outputs: outputs))
+    return UpsampledConvolution.inputGradient(gradient, KernelStrips(strips))
   }
   return convolutionInputGradient(
-    gradient, weights, inputShape: [batch, 2 * height, 2 * width, inputs],
-    ConvolutionGeometry(kernel: 3)
+    gradient, weights, inputShape: [batch, 2 * height, 2 * width, inputs], geometry
   ).nearestGradient(inputShape: [batch, height, width, inputs])
 }
 
@@ -237,19 +249,24 @@ public func upsampledConvolutionInputGradient(_ gradient: Tensor, _ weights: Ten
 /// - Parameters:
 ///   - x: the input, `[batch, height, width, input channels]`.
 ///   - gradient: of the result.
-/// - Returns: `[kernel, kernel, input channels, output channels]`.
+///   - shape: of the weights, in either order that the convolution takes. If nil, that of memory.
+/// - Returns: a tensor of this shape.
 public func convolutionWeightGradient(
-  _ x: Tensor, _ gradient: Tensor, _ geometry: ConvolutionGeometry
+  _ x: Tensor, _ gradient: Tensor, _ geometry: ConvolutionGeometry, weightsShape shape: Shape? = nil
 ) -> Tensor {
   let (inputs, outputs) = (x.shape[3], gradient.shape[3])
-  let kernel = geometry.kernel
+  let shape = shape ?? geometry.weightsShape(inputs: inputs, outputs: outputs)
   if geometry.isPointwise {
-    return matrixProduct(x, gradient, transposingLeft: true)
-      .reshaped([1, 1, inputs, outputs])
+    return matrixProduct(x, gradient, transposingLeft: true).reshaped(shape)
   }
-  if suitsFewTiles(x, gradient, geometry) { return FewTiles.weightGradient(x, gradient) }
-  if suitsWinograd(x, gradient, geometry) { return Winograd.weightGradient(x, gradient) }
-  let result = Tensor(uninitialized: [kernel, kernel, inputs, outputs])
+  if suitsFewTiles(x, gradient, geometry) {
+    return FewTiles.weightGradient(x, gradient).ordered(as: shape)
+  }
+  if suitsWinograd(x, gradient, geometry) {
+    return Winograd.weightGradient(x, gradient).ordered(as: shape)
+  }
+  let kernel = geometry.kernel
+  let result = Tensor(uninitialized: geometry.rowsShape(inputs: inputs, outputs: outputs))
   forEachTapRow(x, gradient, geometry) { tap, left in
     MatrixProduct.run(
       rows: kernel * inputs, columns: outputs,
@@ -258,7 +275,7 @@ public func convolutionWeightGradient(
       into: ProductTarget(
         base: result.pointer + tap * kernel * inputs * outputs, offsets: .strided(outputs)))
   }
-  return result
+  return result.ordered(as: shape)
 }
 
 /// The gradient of ``convolution(_:_:bias:_:)`` by its weights, given away in parts.
@@ -266,19 +283,29 @@ public func convolutionWeightGradient(
 /// - Parameters:
 ///   - x: the input, `[batch, height, width, input channels]`.
 ///   - gradient: of the result.
-///   - taker: gets the parts of `[kernel, kernel, input channels, output channels]`, each element once.
+///   - shape: of the weights, in either order that the convolution takes. If nil, that of memory.
+///   - taker: gets the parts of a tensor of this shape, each element once.
 public func convolutionWeightGradient(
-  _ x: Tensor, _ gradient: Tensor, _ geometry: ConvolutionGeometry, inParts taker: PartTaker
+  _ x: Tensor, _ gradient: Tensor, _ geometry: ConvolutionGeometry,
+  weightsShape shape: Shape? = nil, inParts taker: PartTaker
 ) {
   let (inputs, outputs) = (x.shape[3], gradient.shape[3])
-  let kernel = geometry.kernel
   if geometry.isPointwise { return transposedMatrixProduct(x, gradient, inParts: taker) }
-  if suitsFewTiles(x, gradient, geometry) {
-    return FewTiles.weightGradient(x, gradient, inParts: taker)
+  let ours = geometry.weightsShape(inputs: inputs, outputs: outputs)
+  if shape ?? ours == ours {
+    if suitsFewTiles(x, gradient, geometry) {
+      return FewTiles.weightGradient(x, gradient, inParts: taker)
+    }
+    if suitsWinograd(x, gradient, geometry) {
+      return Winograd.weightGradient(x, gradient, inParts: taker)
+    }
   }
-  if suitsWinograd(x, gradient, geometry) {
-    return Winograd.weightGradient(x, gradient, inParts: taker)
+  guard !geometry.hasStrips(inputs: inputs, outputs: outputs) else {
+    // Of an order that no kernel makes.
+    let whole = convolutionWeightGradient(x, gradient, geometry, weightsShape: shape)
+    return taker.takeAll(whole)
   }
+  let kernel = geometry.kernel
   forEachTapRow(x, gradient, geometry) { tap, left in
     MatrixProduct.runInParts(
       rows: kernel * inputs, columns: outputs, inner: gradient.shape.rows, left: left,

@@ -27,21 +27,17 @@ enum FewTiles {
   @inline(__always) private static var tilesOfGradient: ClosedRange<Int> {
     processor_target_has_avx512() != 0 ? 1...16 : 4...12
   }
-  /// How many channels of the sum are put together at once.
+  /// How many channels of the sum are multiplied with all columns of a task before the next: so many transformed inputs of sixteen
+  /// tiles stay in a cache near a core.
   private static let innerBlock = 64
-  /// How many of them are multiplied at once: with registers of 512 bits, with kernels that stay in the first-level cache for
-  /// all six rows.
-  @inline(__always) private static var steps: Int {
-    processor_target_has_avx512() != 0 ? 32 : 64
-  }
-  /// How many columns a task takes at most: so many of a row of weights come from memory together.
+  /// How many columns a task takes at most.
   private static let columnsPerTask = 64
   /// From a row of half transformed weights to the next: not a multiple of 4 KiB, at which they would fight for the same places
   /// of the first-level cache.
-  private static let halfStride = innerBlock * 48 + 16
+  private static let halfStride = KernelSteps.mostInner * 48 + 16
 
   /// Whether a convolution that Winograd's form suits is done this way.
-  static func suits(_ tiling: Winograd.Tiling, _ w: Tensor) -> Bool {
+  static func suits(_ tiling: Winograd.Tiling, _ w: KernelStrips) -> Bool {
     tiling.count <= (w.count > MatrixProduct.cachedCount * 2 ? mostTilesFromMemory : mostTiles)
   }
 
@@ -165,12 +161,13 @@ enum FewTiles {
   }
 
   /// The half transformed weights of some inner channels and sixteen columns: `[6 rows][inner][3][16]`.
+  /// - Parameter taps: `[inner][9][16]`.
   @inline(never)
   private static func packWeights(
-    _ taps: KernelTaps, count: Int, into half: UnsafeMutablePointer<Float>
+    _ taps: UnsafePointer<Float>, count: Int, into half: UnsafeMutablePointer<Float>
   ) {
     for k in 0..<count {
-      transformHalf(taps.base + k &* taps.stride, tapStride: taps.tapStride, into: half + k &* 48)
+      transformHalf(taps + k &* KernelStrips.kernelCount, tapStride: 16, into: half + k &* 48)
     }
   }
 
@@ -178,10 +175,9 @@ enum FewTiles {
 
   /// The convolution, or with `rotated` its gradient by the input; see ``Winograd/convolution(_:_:bias:rotated:)``.
   static func convolution(
-    _ x: Tensor, _ w: Tensor, bias: Tensor?, rotated: Bool, _ tiling: Winograd.Tiling
+    _ x: Tensor, _ w: KernelStrips, bias: Tensor?, rotated: Bool, _ tiling: Winograd.Tiling
   ) -> Tensor {
-    let inner = rotated ? w.shape[3] : w.shape[2]
-    let outputs = rotated ? w.shape[2] : w.shape[3]
+    let outputs = rotated ? w.inputs : w.outputs
     let result = Tensor(uninitialized: [x.shape[0], x.shape[1], x.shape[2], outputs])
     let groups = groupCount(tiling)
     let transformed = LaneValues<Storage>()
@@ -193,12 +189,9 @@ enum FewTiles {
       let storage = StoragePool.shared.storage(count: strips * groups * 6 * rowSize)
       storage.pointer.update(repeating: 0, count: strips * groups * 6 * rowSize)
       let products = Products(
-        left: left.pointer, inner: inner, groups: groups, columns: columns, sums: storage.pointer)
-      if KernelSteps.suits(w) {
-        multiplySteps(w, rotated: rotated, outputs: outputs, products)
-      } else {
-        multiplyBlocks(w, rotated: rotated, products)
-      }
+        left: left.pointer, inner: x.shape[3], groups: groups, columns: columns,
+        sums: storage.pointer)
+      multiply(KernelSteps(w, rotated: rotated), products)
       for strip in 0..<strips {
         let column = columns.lowerBound + strip * 16
         for group in 0..<groups {
@@ -236,79 +229,51 @@ enum FewTiles {
     }
   }
 
-  /// Adds the products up with kernels that a cache holds.
-  private static func multiplySteps(
-    _ w: Tensor, rotated: Bool, outputs: Int, _ products: Products
-  ) {
-    let kernels = KernelSteps(w, rotated: rotated, mostInner: steps)
-    let (inner, columns) = (products.inner, products.columns)
-    func step(_ first: Int, _ column: Int) -> KernelSteps.Step? {
-      // After the last channel the next columns follow, if only those of another task: most often the same thread's.
-      let (first, column) = first < inner ? (first, column) : (0, column + 16)
-      return column < outputs
-        ? KernelSteps.Step(inner: first..<min(inner, first + steps), column: column) : nil
-    }
-    var next = step(0, columns.lowerBound)
-    while let here = next, here.column < columns.upperBound {
-      next = step(here.inner.upperBound, here.column)
-      let taps = kernels.take(here)
-      let strip = (here.column - columns.lowerBound) / 16
-      for row in 0..<6 {
-        var rows = kernels.ahead(of: next, row: row)
-        for group in 0..<products.groups {
-          multiply(
-            taps, row: row,
-            products.left(group: group, row: row, channel: here.inner.lowerBound),
-            here.inner.count, into: products.sums(strip: strip, group: group, row: row), rows)
-          rows = kernels.nothing
-        }
-      }
-    }
-    withExtendedLifetime(kernels) {}
-  }
-
-  /// Adds the products up with kernels that come from memory, or with registers of 256 bits.
-  private static func multiplyBlocks(_ w: Tensor, rotated: Bool, _ products: Products) {
-    let (inner, groups, columns) = (products.inner, products.groups, products.columns)
-    let strips = columns.count / 16
+  /// Adds the products up.
+  private static func multiply(_ kernels: KernelSteps, _ products: Products) {
+    let columns = products.columns
     let half =
       processor_target_has_avx512() != 0
       ? nil : StoragePool.shared.storage(count: 6 * halfStride)
-    // All rows of the next block are asked for in the loops of this one.
-    let loops = strips * (innerBlock / steps) * 6 * groups * loopsOfProducts
-    let lines = rotated ? columns.count : innerBlock
-    var kernels = KernelBlocks(
-      w, rotated: rotated, mostElements: innerBlock * columns.count,
-      rowsEach: (9 * lines + loops - 1) / loops, steps: steps)
-    func block(_ start: Int) -> KernelBlock? {
-      start < inner
-        ? KernelBlock(inner: start..<min(inner, start + innerBlock), columns: columns) : nil
+    func step(_ first: Int, _ column: Int) -> KernelSteps.Step {
+      let last = min(products.inner, first / innerBlock * innerBlock + innerBlock)
+      return KernelSteps.Step(
+        inner: first..<min(last, first + KernelSteps.mostInner), column: column)
     }
-    for start in stride(from: 0, to: inner, by: innerBlock) {
-      let here = block(start)!
-      let taps = kernels.take(here, following: block(start + innerBlock))
-      for strip in 0..<strips {
-        for first in stride(from: 0, to: here.inner.count, by: steps) {
-          let count = min(steps, here.inner.count - first)
-          var taps = taps
-          taps.base += strip * taps.stripStride + first * taps.stride
-          if let half { packWeights(taps, count: count, into: half.pointer) }
-          for row in 0..<6 {
-            for group in 0..<groups {
-              let a = products.left(group: group, row: row, channel: start + first)
-              let place = products.sums(strip: strip, group: group, row: row)
-              if let half {
-                multiply(half.pointer + row * halfStride, a, count, into: place) {
-                  kernels.proceed()
-                }
-              } else {
-                multiply(taps.base, row: row, a, count, into: place, kernels.proceed())
-              }
-            }
+    /// A block of channels goes through all columns. After the last block the columns of the next task follow, which most often
+    /// is the same thread's.
+    func step(after here: KernelSteps.Step) -> KernelSteps.Step? {
+      let (first, last) = (here.inner.lowerBound, here.inner.upperBound)
+      if last % innerBlock != 0, last < products.inner { return step(last, here.column) }
+      if here.column + 16 < columns.upperBound {
+        return step(first / innerBlock * innerBlock, here.column + 16)
+      }
+      if last < products.inner { return step(last, columns.lowerBound) }
+      return columns.upperBound < kernels.columns ? step(0, columns.upperBound) : nil
+    }
+    var next: KernelSteps.Step? = step(0, columns.lowerBound)
+    while let here = next, here.column < columns.upperBound {
+      next = step(after: here)
+      let taps = kernels.take(here)
+      if let half { packWeights(taps, count: here.inner.count, into: half.pointer) }
+      let strip = (here.column - columns.lowerBound) / 16
+      for row in 0..<6 {
+        var lines = kernels.ahead(of: next, loop: row)
+        for group in 0..<products.groups {
+          let left = products.left(group: group, row: row, channel: here.inner.lowerBound)
+          let place = products.sums(strip: strip, group: group, row: row)
+          if let half {
+            multiply(
+              half.pointer + row * halfStride, left, here.inner.count, into: place, lines,
+              then: kernels.nothing)
+          } else {
+            multiply(taps, row: row, left, here.inner.count, into: place, lines)
           }
+          lines = kernels.nothing
         }
       }
     }
+    withExtendedLifetime((kernels, half)) {}
   }
 
   // MARK: - The gradient by the weights
@@ -321,34 +286,17 @@ enum FewTiles {
 
   /// The gradient by the weights; see ``Winograd/weightGradient(_:_:)``.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
-    let (inputs, outputs) = (x.shape[3], gradient.shape[3])
-    let result = Tensor(uninitialized: [3, 3, inputs, outputs])
+    let result = GradientTarget.result(x, gradient)
     weightGradient(x, gradient) { rows, columns, make in
-      make(
-        GradientTarget(
-          base: result.pointer + (rows.lowerBound * outputs + columns.lowerBound),
-          tapStride: inputs * outputs, rowStride: outputs))
+      make(GradientTarget(result, rows: rows, columns: columns))
     }
     return result
   }
 
   /// The same, given away in parts.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
-    let (inputs, outputs) = (x.shape[3], gradient.shape[3])
     weightGradient(x, gradient) { rows, columns, make in
-      let each = rows.count * columns.count
-      let values = StoragePool.shared.storage(count: 9 * each)
-      make(GradientTarget(base: values.pointer, tapStride: each, rowStride: columns.count))
-      withExtendedLifetime(values) {
-        for tap in 0..<9 {
-          taker.take(
-            TensorPart(
-              place: PartPlace(
-                offset: (tap * inputs + rows.lowerBound) * outputs + columns.lowerBound,
-                stride: outputs, rows: rows.count, columns: columns.count),
-              values: values.pointer + tap * each, valueStride: columns.count))
-        }
-      }
+      GradientTarget.give(rows, columns, inputs: x.shape[3], to: taker, make)
     }
   }
 

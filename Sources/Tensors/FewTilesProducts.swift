@@ -31,7 +31,7 @@ struct FourVectors {
 }
 
 /// The same of half a vector each, which stand a whole one apart.
-private struct FourHalves {
+struct FourHalves {
   var (x0, x1, x2, x3): (SIMD8<Float>, SIMD8<Float>, SIMD8<Float>, SIMD8<Float>)
 
   @_transparent
@@ -83,11 +83,6 @@ private struct KernelAtPoint: HalfTransform {
 }
 
 extension FewTiles {
-  /// How many loops of products a row of elements takes.
-  @inline(__always) static var loopsOfProducts: Int {
-    processor_target_has_avx512() != 0 ? 1 : 6
-  }
-
   // MARK: - With registers of 512 bits
 
   /// Adds the products of a row of elements of a group of tiles with sixteen columns.
@@ -99,7 +94,7 @@ extension FewTiles {
   @inline(__always)
   static func multiply(
     _ taps: UnsafePointer<Float>, row: Int, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
+    into sums: UnsafeMutablePointer<Float>, _ rows: KernelsAhead
   ) {
     switch row {
     case 0: multiplyEnd(taps, left, count, into: sums, rows)
@@ -115,7 +110,7 @@ extension FewTiles {
   @inline(never)
   private static func multiplyEnd(
     _ taps: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
+    into sums: UnsafeMutablePointer<Float>, _ rows: KernelsAhead
   ) {
     multiplySix(taps, left, count, into: sums, rows, half: EndOfKernel())
   }
@@ -123,7 +118,7 @@ extension FewTiles {
   @inline(never)
   private static func multiplyPoint(
     _ point: Float, _ taps: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
+    into sums: UnsafeMutablePointer<Float>, _ rows: KernelsAhead
   ) {
     multiplySix(taps, left, count, into: sums, rows, half: KernelAtPoint(point))
   }
@@ -131,7 +126,7 @@ extension FewTiles {
   @inline(__always)
   private static func multiplySix<H: HalfTransform>(
     _ taps: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead, half: H
+    into sums: UnsafeMutablePointer<Float>, _ rows: KernelsAhead, half: H
   ) {
     var (r0, r1, r2) = (FourVectors(sums), FourVectors(sums + 64), FourVectors(sums + 128))
     var (r3, r4, r5) = (FourVectors(sums + 192), FourVectors(sums + 256), FourVectors(sums + 320))
@@ -148,7 +143,7 @@ extension FewTiles {
         let others = w0.addingProduct(w2, Vector(repeating: Winograd.far * Winograd.far))
         r3.add(others.addingProduct(w1, Vector(repeating: Winograd.far)), a + 3 &* elementStride)
         r4.add(others.addingProduct(w1, Vector(repeating: -Winograd.far)), a + 4 &* elementStride)
-        w += KernelTaps.packedStride
+        w += KernelStrips.kernelCount
         a += group
         k &+= 1
       }
@@ -165,15 +160,17 @@ extension FewTiles {
   // MARK: - With registers of 256 bits
 
   /// The same with half transformed weights, `[count][3][16]`.
+  /// - Parameter nothing: what all loops but the first ask for.
   @inline(__always)
   static func multiply(
     _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, ahead: () -> RowsAhead
+    into sums: UnsafeMutablePointer<Float>, _ rows: KernelsAhead, then nothing: KernelsAhead
   ) {
     for column in [0, 8] {
-      multiplyOuter(half + column, left, count, into: sums + column, ahead())
-      multiplyNear(half + column, left, count, into: sums + column, ahead())
-      multiplyFar(half + column, left, count, into: sums + column, ahead())
+      multiplyOuter(
+        half + column, left, count, into: sums + column, column == 0 ? rows : nothing)
+      multiplyNear(half + column, left, count, into: sums + column, nothing)
+      multiplyFar(half + column, left, count, into: sums + column, nothing)
     }
   }
 
@@ -181,7 +178,7 @@ extension FewTiles {
   @inline(never)
   private static func multiplyOuter(
     _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
+    into sums: UnsafeMutablePointer<Float>, _ rows: KernelsAhead
   ) {
     var (r0, r5) = (FourHalves(sums), FourHalves(sums + 320))
     var (w, a, k, rows) = (half, left, 0, rows)
@@ -204,7 +201,7 @@ extension FewTiles {
   @inline(__always)
   private static func multiplyPair(
     _ point: Float, _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
+    into sums: UnsafeMutablePointer<Float>, _ rows: KernelsAhead
   ) {
     var (plus, minus) = (FourHalves(sums), FourHalves(sums + 64))
     let (factor, square) = (SIMD8(repeating: point), SIMD8(repeating: point * point))
@@ -229,7 +226,7 @@ extension FewTiles {
   @inline(never)
   private static func multiplyNear(
     _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
+    into sums: UnsafeMutablePointer<Float>, _ rows: KernelsAhead
   ) {
     multiplyPair(Winograd.near, half, left + elementStride, count, into: sums + 64, rows)
   }
@@ -237,7 +234,7 @@ extension FewTiles {
   @inline(never)
   private static func multiplyFar(
     _ half: UnsafePointer<Float>, _ left: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, _ rows: RowsAhead
+    into sums: UnsafeMutablePointer<Float>, _ rows: KernelsAhead
   ) {
     multiplyPair(Winograd.far, half, left + 3 &* elementStride, count, into: sums + 192, rows)
   }
@@ -393,17 +390,6 @@ extension FewTiles {
   /// Floats of a half transformed gradient, of a row and sixteen columns.
   static let halfGradientCount = 288
 
-  /// Where a part of a gradient by weights goes: `[tap][row][column]`.
-  struct GradientTarget {
-    var base: UnsafeMutablePointer<Float>
-    var tapStride: Int
-    var rowStride: Int
-
-    func from(column: Int) -> GradientTarget {
-      GradientTarget(base: base + column, tapStride: tapStride, rowStride: rowStride)
-    }
-  }
-
   /// The gradient of some rows and sixteen columns, all taps.
   ///
   /// - Parameters:
@@ -438,14 +424,14 @@ extension FewTiles {
       }
     }
     for row in 0..<rows {
-      let line = target.base + row &* target.rowStride
+      let line = target.base + row &* KernelStrips.kernelCount
       for column in 0..<3 {
         let p = UnsafePointer(half) + (row &* 288 &+ column &* 16)
         let taps = weightsAdjoint(
           (load(p), load(p + 48), load(p + 96), load(p + 144), load(p + 192), load(p + 240)))
-        store(taps.0, line + column &* target.tapStride)
-        store(taps.1, line + (3 &+ column) &* target.tapStride)
-        store(taps.2, line + (6 &+ column) &* target.tapStride)
+        store(taps.0, line + column &* 16)
+        store(taps.1, line + (3 &+ column) &* 16)
+        store(taps.2, line + (6 &+ column) &* 16)
       }
     }
   }

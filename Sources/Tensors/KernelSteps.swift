@@ -1,80 +1,121 @@
-// The kernels of Winograd's convolutions of few tiles, where a cache holds all of them.
+// The kernels of convolutions of few tiles on their way from memory to the products.
 //
-// What is put together for one loop of products stays in the first-level cache, in the place of what was before it, until it
-// has been multiplied. It comes from the third-level cache, which answers sixteen lines at once and no sooner than other
-// memory would: the lines of the next loop are asked for, some at a time, in the loops of this one.
+// Each is used a few times only, so that memory is what such a convolution waits for, if it is not asked ahead. So the kernels of
+// the next loops of products are asked for in the loops of these, some lines at a time. Forward they are multiplied where they lie;
+// backward, where inputs and outputs are exchanged, blocks of sixteen by sixteen are turned into a buffer of the first-level cache.
 
 import CProcessor
 
-/// Puts kernels of sixteen columns together, some channels of the sum after others. For one thread.
+/// Some lines of memory that are used soon, asked for three at once in every other step of a loop: a processor forgets what it is
+/// asked for beyond some twenty lines at once.
+struct KernelsAhead {
+  var line: UnsafePointer<Float>
+  /// In which steps of a loop: those without these bits.
+  var mask = 1
+
+  @_transparent
+  mutating func ask(step: Int) {
+    guard step & mask == 0 else { return }
+    processor_prefetch_far(line)
+    processor_prefetch_far(line + 16)
+    processor_prefetch_far(line + 32)
+    line += 48
+  }
+}
+
+/// All kernels of a step, asked for one by one in a loop of as many channels.
+struct KernelStepAhead {
+  /// That of the first channel, and where that of the first would be if the second sixteen channels followed it.
+  fileprivate let (first, second): (UnsafePointer<Float>, UnsafePointer<Float>)
+  fileprivate let asks: Bool
+
+  @_transparent
+  func ask(step: Int) {
+    guard asks else { return }
+    let line = (step < 16 ? first : second) + step &* KernelStrips.kernelCount
+    for tap in 0..<9 { processor_prefetch_far(line + tap &* 16) }
+  }
+}
+
+/// Takes kernels in steps: those of some channels of the sum and of sixteen columns. For one thread.
 struct KernelSteps {
-  /// `[3, 3, inputs, outputs]`.
-  private let weights: UnsafePointer<Float>
-  private let outputs: Int
-  private let tapStride: Int
+  /// The most channels of the sum of a step.
+  static let mostInner = 32
+  /// How many loops ask for the next step's kernels, each for as many of them.
+  static let loops = 6
+
+  private let kernels: KernelStrips
   /// Whether the kernel is that of the gradient by the input: turned by half a turn, with inputs and outputs exchanged.
   private let rotated: Bool
-  private let storage: Storage
+  private let turned: Storage?
 
-  /// Some channels of the sum, a multiple of sixteen, and sixteen columns.
+  /// Up to ``mostInner`` channels of the sum, a multiple of sixteen, and sixteen columns.
   struct Step {
     var inner: Range<Int>
     var column: Int
   }
 
-  /// Whether weights are taken in steps. With registers of 256 bits they are transformed by half before they are multiplied.
-  static func suits(_ weights: Tensor) -> Bool {
-    processor_target_has_avx512() != 0 && weights.count <= KernelBlocks.cachedCount
+  init(_ kernels: KernelStrips, rotated: Bool) {
+    (self.kernels, self.rotated) = (kernels, rotated)
+    turned =
+      rotated
+      ? StoragePool.shared.storage(count: Self.mostInner * KernelStrips.kernelCount) : nil
   }
 
-  /// - Parameter mostInner: channels of the sum of a step.
-  init(_ weights: Tensor, rotated: Bool, mostInner: Int) {
-    self.weights = UnsafePointer(weights.pointer)
-    outputs = weights.shape[3]
-    tapStride = weights.shape[2] * outputs
-    self.rotated = rotated
-    storage = StoragePool.shared.storage(count: mostInner * KernelTaps.packedStride)
-  }
+  /// The channels of the sum, and the columns.
+  var inner: Int { rotated ? kernels.outputs : kernels.inputs }
+  var columns: Int { rotated ? kernels.inputs : kernels.outputs }
 
   /// The kernels of a step, `[inner][9][16]`, valid until the next call.
   @inline(never)
   func take(_ step: Step) -> UnsafePointer<Float> {
-    let (first, count) = (step.inner.lowerBound, step.inner.count)
-    for tap in 0..<9 {
-      var place = storage.pointer + tap &* 16
-      if rotated {
-        let source = weights + ((8 &- tap) &* tapStride &+ step.column &* outputs &+ first)
-        for k in stride(from: 0, to: count, by: 16) {
-          transpose16x16(source + k, outputs, into: place, KernelTaps.packedStride)
-          place += 16 &* KernelTaps.packedStride
-        }
-      } else {
-        var source = weights + (tap &* tapStride &+ first &* outputs &+ step.column)
-        for _ in 0..<count {
-          store(load(source), place)
-          source += outputs
-          place += KernelTaps.packedStride
-        }
-      }
+    guard let turned else {
+      return kernels.kernel(input: step.inner.lowerBound, output: step.column)
     }
-    return UnsafePointer(storage.pointer)
+    let size = KernelStrips.kernelCount
+    var place = turned.pointer
+    for output in stride(from: step.inner.lowerBound, to: step.inner.upperBound, by: 16) {
+      let source = kernels.kernel(input: step.column, output: output)
+      for tap in 0..<9 {
+        transpose16x16(source + (8 &- tap) &* 16, size, into: place + tap &* 16, size)
+      }
+      place += 16 &* size
+    }
+    return UnsafePointer(place - step.inner.count * size)
   }
 
-  /// No more than a line that is there already.
-  var nothing: RowsAhead { RowsAhead(line: weights, stride: 0, mask: -1, apart: 0, lines: 3) }
+  /// No more than three lines that are there already.
+  var nothing: KernelsAhead { KernelsAhead(line: kernels.kernel(input: 0, output: 0), mask: -1) }
 
-  /// What is to be asked for of a step while a row of elements of the step before is multiplied, three taps at once: all that 32
-  /// channels take, after six rows.
+  /// What one of ``loops`` loops of half as many askings as there are channels is to ask for, of a step that comes next.
   @inline(__always)
-  func ahead(of step: Step?, row: Int) -> RowsAhead {
-    guard let step else { return nothing }
-    // Of a kernel that is turned, sixteen of the channels of all columns; otherwise all columns of sixteen of the channels.
-    let (taps, half) = (weights + row / 2 &* 3 &* tapStride, row % 2 &* 16)
-    let (line, channel) =
-      rotated
-      ? (step.column, step.inner.lowerBound &+ half) : (step.inner.lowerBound &+ half, step.column)
-    return RowsAhead(
-      line: taps + (line &* outputs &+ channel), stride: outputs, mask: 1, apart: tapStride,
-      lines: 3)
+  func ahead(of step: Step?, loop: Int) -> KernelsAhead {
+    // Sixteen channels in three loops each: of a turned kernel they are a strip of outputs.
+    let (sixteen, third) = (loop / 3 &* 16, loop % 3)
+    guard let step, sixteen < step.inner.count else {
+      return nothing
+    }
+    return KernelsAhead(
+      line: kernel(step.inner.lowerBound &+ sixteen, step.column) + third &* 48 &* 16)
+  }
+
+  /// What one loop of all channels of a step is to ask for, of a step that comes next.
+  func all(of step: Step?) -> KernelStepAhead {
+    let base = kernels.kernel(input: 0, output: 0)
+    guard let step else { return KernelStepAhead(first: base, second: base, asks: false) }
+    let channel = step.inner.lowerBound
+    let first = kernel(channel, step.column)
+    let second =
+      step.inner.count > 16
+      ? kernel(channel + 16, step.column) - 16 * KernelStrips.kernelCount : first
+    return KernelStepAhead(first: first, second: second, asks: true)
+  }
+
+  /// Where the kernels of sixteen channels of the sum and sixteen columns lie.
+  @inline(__always)
+  private func kernel(_ channel: Int, _ column: Int) -> UnsafePointer<Float> {
+    rotated
+      ? kernels.kernel(input: column, output: channel)
+      : kernels.kernel(input: channel, output: column)
   }
 }

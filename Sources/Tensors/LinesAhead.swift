@@ -18,10 +18,10 @@ struct Silence: Asking {
 /// Lines of memory that are used soon: rows of some floats each, asked for a few lines at a time between pieces of arithmetic. A
 /// processor forgets what it is asked for beyond some twenty lines at once, or waits for it.
 struct LinesAhead: Asking {
-  private let base: UnsafePointer<Float>
-  private let rows: Int
-  private let stride: Int
-  private let run: Int
+  let base: UnsafePointer<Float>
+  let rows: Int
+  let stride: Int
+  let run: Int
   /// How far in floats two other tensors of the same shape are from this one, whose lines at the same places are wanted too.
   private let others: (Int, Int)?
   private var row = 0

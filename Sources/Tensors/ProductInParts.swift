@@ -38,6 +38,17 @@ public struct PartTaker {
 
   public init(_ take: @escaping (TensorPart) -> Void) { self.init(reading: nil, take) }
 
+  /// Takes a whole tensor.
+  func takeAll(_ tensor: Tensor) {
+    Parallel.forEachRange(of: tensor.count, grain: elementGrain) { range in
+      take(
+        TensorPart(
+          place: PartPlace(
+            offset: range.lowerBound, stride: range.count, rows: 1, columns: range.count),
+          values: UnsafePointer(tensor.pointer) + range.lowerBound, valueStride: range.count))
+    }
+  }
+
   /// The memory that is read when a part is taken.
   func lines(_ place: PartPlace) -> LinesAhead {
     guard let tensors else { return .none }

@@ -1,29 +1,30 @@
-/// The extents of a tensor, outermost first. Up to four dimensions, held inline so that making one costs nothing.
+/// The extents of a tensor, outermost first. Up to five dimensions, held inline so that making one costs nothing.
 ///
 /// Pictures and latents are channels last: `[batch, height, width, channels]`.
 public struct Shape: Hashable, Sendable {
-  public static let maximumRank = 4
+  public static let maximumRank = 5
 
   /// 1 beyond the rank. Not a vector: a closure that captures a shape would want memory of a vector's alignment, which takes
   /// several times as long to get.
-  private var (e0, e1, e2, e3) = (1, 1, 1, 1)
+  private var (e0, e1, e2, e3, e4) = (1, 1, 1, 1, 1)
   public let rank: Int
 
-  /// - Precondition: at most four extents, none negative.
+  /// - Precondition: at most five extents, none negative.
   public init(_ extents: [Int]) {
-    precondition(extents.count <= Self.maximumRank, "a shape has at most four dimensions")
+    precondition(extents.count <= Self.maximumRank, "a shape has at most five dimensions")
     precondition(extents.allSatisfy { $0 >= 0 }, "an extent can't be negative")
     rank = extents.count
     if rank > 0 { e0 = extents[0] }
     if rank > 1 { e1 = extents[1] }
     if rank > 2 { e2 = extents[2] }
     if rank > 3 { e3 = extents[3] }
+    if rank > 4 { e4 = extents[4] }
   }
 
   public init(_ extents: some Collection<Int>) { self.init(Array(extents)) }
 
   /// The number of elements; 1 for a scalar.
-  public var count: Int { e0 * e1 * e2 * e3 }
+  public var count: Int { e0 * e1 * e2 * e3 * e4 }
 
   /// The innermost extent; 1 for a scalar.
   public var last: Int { rank == 0 ? 1 : self[rank - 1] }
@@ -37,7 +38,8 @@ public struct Shape: Hashable, Sendable {
     case 0: e0
     case 1: e1
     case 2: e2
-    default: e3
+    case 3: e3
+    default: e4
     }
   }
 
@@ -52,7 +54,8 @@ public struct Shape: Hashable, Sendable {
     case 1: shape.e0 = extent
     case 2: shape.e1 = extent
     case 3: shape.e2 = extent
-    default: shape.e3 = extent
+    case 4: shape.e3 = extent
+    default: shape.e4 = extent
     }
     return shape
   }

@@ -1,7 +1,7 @@
 import CProcessor
 import Synchronization
 
-/// A dense float32 array of up to four dimensions, always contiguous, innermost dimension last.
+/// A dense float32 array of up to five dimensions, always contiguous, innermost dimension last.
 ///
 /// A tensor is a reference to pooled memory and a shape. What computes with tensors makes new ones; the few operations
 /// that change one in place say so. Pictures and latents are channels last, `[batch, height, width, channels]`, which

@@ -51,7 +51,7 @@ extension Tensor {
   }
 
   /// The elements seen as `[batch, rows, columns]`, with rows and columns exchanged, in the order of the result.
-  private func transposingInner(batch: Int, rows: Int, columns: Int) -> Tensor {
+  func transposingInner(batch: Int, rows: Int, columns: Int) -> Tensor {
     let result = Tensor(uninitialized: [batch, columns, rows])
     let blocks = (rows + 15) / 16
     Parallel.forEach(batch * blocks) { task in
@@ -72,35 +72,5 @@ extension Tensor {
       }
     }
     return result
-  }
-}
-
-extension Tensor {
-  /// A convolution's weights `[outputs, inputs, kernel, kernel]`, PyTorch's order, as
-  /// `[kernel, kernel, inputs, outputs]`.
-  public func outputsLast() -> Tensor {
-    let (outputs, inputs, taps) = (shape[0], shape[1], shape[2] * shape[3])
-    let byInput = reshaped([outputs, inputs * taps]).transposed()  // [inputs, taps, outputs]
-    let result = Tensor(uninitialized: [shape[2], shape[3], inputs, outputs])
-    Parallel.forEach(taps) { tap in
-      for input in 0..<inputs {
-        (result.pointer + (tap * inputs + input) * outputs).update(
-          from: byInput.pointer + (input * taps + tap) * outputs, count: outputs)
-      }
-    }
-    return result
-  }
-
-  /// The inverse of ``outputsLast()``.
-  public func outputsFirst() -> Tensor {
-    let (taps, inputs, outputs) = (shape[0] * shape[1], shape[2], shape[3])
-    let byInput = Tensor(uninitialized: [inputs * taps, outputs])
-    Parallel.forEach(taps) { tap in
-      for input in 0..<inputs {
-        (byInput.pointer + (input * taps + tap) * outputs).update(
-          from: pointer + (tap * inputs + input) * outputs, count: outputs)
-      }
-    }
-    return byInput.transposed().reshaped([outputs, inputs, shape[0], shape[1]])
   }
 }

@@ -132,27 +132,23 @@ enum UpsampledConvolution {
 
   /// The sums of some inner channels and one strip of columns, packed for the product: `[25][inner][strip width]`.
   ///
-  /// - Parameters:
-  ///   - w: `[3, 3, inputs, outputs]`.
-  ///   - transposed: whether the inner channels are the outputs and the columns the inputs.
+  /// - Parameter transposed: whether the inner channels are the outputs and the columns the inputs.
   @inline(never)
   private static func packWeights(
-    _ w: Tensor, transposed: Bool, inner: Range<Int>, columns: Range<Int>,
+    _ w: KernelStrips, transposed: Bool, inner: Range<Int>, columns: Range<Int>,
     into packed: UnsafeMutablePointer<Float>
   ) {
-    let (inputs, outputs) = (w.shape[2], w.shape[3])
-    let width = columns.count
+    let (size, width) = (KernelStrips.kernelCount, columns.count)
     let stride = spread(inner.count * width)
     guard transposed else {
-      for k in inner {
-        for column in Swift.stride(from: 0, to: width, by: 16) {
-          let taps = w.pointer + (k * outputs + columns.lowerBound + column)
-          for tap in 0..<9 {
-            processor_prefetch(taps + (tap &* inputs &+ prefetchDistance) &* outputs)
-          }
-          sumTaps(
-            taps, tapStride: inputs * outputs,
-            into: packed + ((k - inner.lowerBound) * width + column), stride: stride)
+      for column in Swift.stride(from: 0, to: width, by: 16) {
+        var taps = w.kernel(input: inner.lowerBound, output: columns.lowerBound + column)
+        var place = packed + column
+        for _ in inner {
+          for tap in 0..<9 { processor_prefetch(taps + (prefetchDistance &* size &+ tap &* 16)) }
+          sumTaps(taps, tapStride: 16, into: place, stride: stride)
+          taps += size
+          place += width
         }
       }
       return
@@ -161,10 +157,11 @@ enum UpsampledConvolution {
       for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
         let place = packed + (column - columns.lowerBound)
         for block in Swift.stride(from: inner.lowerBound, to: inner.upperBound, by: 16) {
+          let source = w.kernel(input: column, output: block)
           for tap in 0..<9 {
-            let source = w.pointer + ((tap * inputs + column) * outputs + block)
-            for row in 0..<16 { processor_prefetch(source + ((16 &+ row) &* outputs)) }
-            transpose16x16(source, outputs, into: turned + tap * 256, 16)
+            let ahead = source + (w.stripStride &+ tap &* 256)
+            for line in 0..<16 { processor_prefetch(ahead + line &* 16) }
+            transpose16x16(source + tap * 16, size, into: turned + tap * 256, 16)
           }
           for k in 0..<16 {
             sumTaps(
@@ -334,13 +331,13 @@ enum UpsampledConvolution {
 
   /// Calls `multiply` for each block of inner channels of each strip of a task's columns, and `finish` after the last one.
   private static func forEachStrip(
-    _ w: Tensor, transposed: Bool, columns: Range<Int>, foreseen: Int, widest: Int,
+    _ w: KernelStrips, transposed: Bool, columns: Range<Int>, foreseen: Int, widest: Int,
     packed: UnsafeMutablePointer<Float>,
     multiply: (
       _ columns: Range<Int>, _ inner: Range<Int>, _ lines: (_ element: Int) -> LinesAhead
     ) -> Void, finish: (_ columns: Range<Int>) -> Void
   ) {
-    let inner = transposed ? w.shape[3] : w.shape[2]
+    let inner = transposed ? w.outputs : w.inputs
     let isLarge = w.count > MatrixProduct.cachedCount
     var column = columns.lowerBound
     while column < columns.upperBound {
@@ -358,9 +355,9 @@ enum UpsampledConvolution {
         let nextColumn = isLast ? column + width : column
         let nextColumns = nextColumn..<max(nextColumn, min(foreseen, nextColumn + width))
         multiply(strip, block) { element in
-          guard isLarge, element < 18, !nextColumns.isEmpty else { return .none }
-          return Winograd.lines(
-            w, transposed: transposed, inner: next, columns: nextColumns, part: element, ofEach: 2)
+          guard isLarge, !nextColumns.isEmpty else { return .none }
+          return w.lines(
+            transposed: transposed, inner: next, columns: nextColumns, part: element, of: elements)
         }
       }
       finish(strip)
@@ -403,9 +400,9 @@ enum UpsampledConvolution {
   }
 
   /// See ``upsampledConvolution(_:_:bias:)``.
-  static func convolution(_ x: Tensor, _ w: Tensor, bias: Tensor?) -> Tensor {
+  static func convolution(_ x: Tensor, _ w: KernelStrips, bias: Tensor?) -> Tensor {
     let (batch, height, width) = (x.shape[0], x.shape[1], x.shape[2])
-    let (inputs, outputs) = (w.shape[2], w.shape[3])
+    let (inputs, outputs) = (w.inputs, w.outputs)
     let result = Tensor(uninitialized: [batch, 2 * height, 2 * width, outputs])
     let cut = Cut(
       chunks: Chunk.all(batch: batch, height: height, width: width, mostTiles: mostTiles.forward),
@@ -529,11 +526,11 @@ enum UpsampledConvolution {
   }
 
   /// See ``upsampledConvolutionInputGradient(_:_:)``.
-  static func inputGradient(_ gradient: Tensor, _ w: Tensor) -> Tensor {
+  static func inputGradient(_ gradient: Tensor, _ w: KernelStrips) -> Tensor {
     let (batch, height, width) = (
       gradient.shape[0], gradient.shape[1] / 2, gradient.shape[2] / 2
     )
-    let (inputs, outputs) = (w.shape[2], w.shape[3])
+    let (inputs, outputs) = (w.inputs, w.outputs)
     let result = Tensor(uninitialized: [batch, height, width, inputs])
     let cut = Cut(
       chunks: Chunk.all(batch: batch, height: height, width: width, mostTiles: mostTiles.backward),

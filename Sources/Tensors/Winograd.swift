@@ -342,29 +342,24 @@ package enum Winograd {
   /// The transformed weights of some inner channels and one strip of columns, packed for the product:
   /// `[36][inner][strip width]`.
   ///
-  /// - Parameters:
-  ///   - w: `[3, 3, inputs, outputs]`.
-  ///   - rotated: whether the kernel is that of the gradient by the input: turned by half a turn, with inputs and
-  ///     outputs exchanged, so that the inner channels are the outputs and the columns the inputs.
+  /// - Parameter rotated: whether the kernel is that of the gradient by the input: turned by half a turn, with inputs and
+  ///   outputs exchanged, so that the inner channels are the outputs and the columns the inputs.
   @inline(never)
   private static func packWeights(
-    _ w: Tensor, rotated: Bool, inner: Range<Int>, columns: Range<Int>,
+    _ w: KernelStrips, rotated: Bool, inner: Range<Int>, columns: Range<Int>,
     into packed: UnsafeMutablePointer<Float>
   ) {
-    let (inputs, outputs) = (w.shape[2], w.shape[3])
-    let width = columns.count
+    let (size, width) = (KernelStrips.kernelCount, columns.count)
     let stride = spread(inner.count * width)
     guard rotated else {
-      for k in inner {
-        for column in Swift.stride(from: 0, to: width, by: 16) {
-          let taps = w.pointer + (k * outputs + columns.lowerBound + column)
-          // Each tap of each channel is a place of its own in memory, too far from the last to be foreseen.
-          for tap in 0..<9 {
-            processor_prefetch(taps + (tap &* inputs &+ prefetchDistance) &* outputs)
-          }
-          transformWeights(
-            taps, tapStride: inputs * outputs,
-            into: packed + ((k - inner.lowerBound) * width + column), stride: stride)
+      for column in Swift.stride(from: 0, to: width, by: 16) {
+        var taps = w.kernel(input: inner.lowerBound, output: columns.lowerBound + column)
+        var place = packed + column
+        for _ in inner {
+          for tap in 0..<9 { processor_prefetch(taps + (prefetchDistance &* size &+ tap &* 16)) }
+          transformWeights(taps, tapStride: 16, into: place, stride: stride)
+          taps += size
+          place += width
         }
       }
       return
@@ -373,10 +368,11 @@ package enum Winograd {
       for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
         let place = packed + (column - columns.lowerBound)
         for block in Swift.stride(from: inner.lowerBound, to: inner.upperBound, by: 16) {
+          let source = w.kernel(input: column, output: block)
           for tap in 0..<9 {
-            let source = w.pointer + (((8 - tap) * inputs + column) * outputs + block)
-            for row in 0..<16 { processor_prefetch(source + ((16 &+ row) &* outputs)) }
-            transpose16x16(source, outputs, into: turned + tap * 256, 16)
+            let ahead = source + (w.stripStride &+ tap &* 256)
+            for line in 0..<16 { processor_prefetch(ahead + line &* 16) }
+            transpose16x16(source + (8 - tap) * 16, size, into: turned + tap * 256, 16)
           }
           for k in 0..<16 {
             transformWeights(
@@ -386,22 +382,6 @@ package enum Winograd {
         }
       }
     }
-  }
-
-  /// A part of the weights that `packWeights` takes with these arguments, of which each tap has `count`.
-  /// - Parameter transposed: whether the inner channels are the outputs and the columns the inputs.
-  static func lines(
-    _ w: Tensor, transposed: Bool, inner: Range<Int>, columns: Range<Int>, part: Int,
-    ofEach count: Int
-  ) -> LinesAhead {
-    let (inputs, outputs) = (w.shape[2], w.shape[3])
-    // In memory a row of the weights has the outputs of an input.
-    let (rows, run) = transposed ? (columns, inner) : (inner, columns)
-    let (tap, number) = (part / count, part % count)
-    let first = rows.count * number / count
-    return LinesAhead(
-      w.pointer + ((tap * inputs + rows.lowerBound + first) * outputs + run.lowerBound),
-      rows: rows.count * (number + 1) / count - first, stride: outputs, run: run.count)
   }
 
   // MARK: - Convolutions
@@ -422,16 +402,15 @@ package enum Winograd {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inner channels]`.
-  ///   - w: `[3, 3, inputs, outputs]`.
+  ///   - w: the weights.
   static func convolution(
-    _ x: Tensor, _ w: Tensor, bias: Tensor?, rotated: Bool, widestStrip: Int = widestStrip
+    _ x: Tensor, _ w: KernelStrips, bias: Tensor?, rotated: Bool, widestStrip: Int = widestStrip
   ) -> Tensor {
     let tiling = Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
     if FewTiles.suits(tiling, w) {
       return FewTiles.convolution(x, w, bias: bias, rotated: rotated, tiling)
     }
-    let inner = rotated ? w.shape[3] : w.shape[2]
-    let outputs = rotated ? w.shape[2] : w.shape[3]
+    let (inner, outputs) = rotated ? (w.outputs, w.inputs) : (w.inputs, w.outputs)
     let result = Tensor(uninitialized: [x.shape[0], x.shape[1], x.shape[2], outputs])
 
     let strips = (outputs + MatrixProduct.stripWidth - 1) / MatrixProduct.stripWidth
@@ -507,9 +486,9 @@ package enum Winograd {
           for element in 0..<elements {
             var lines = LinesAhead.none
             if isLarge, !nextColumns.isEmpty {
-              lines = self.lines(
-                w, transposed: rotated, inner: next.0..<min(inner, next.0 + innerBlock),
-                columns: nextColumns, part: element, ofEach: 4)
+              lines = w.lines(
+                transposed: rotated, inner: next.0..<min(inner, next.0 + innerBlock),
+                columns: nextColumns, part: element, of: elements)
               lines.spread(
                 over: MatrixProduct.asks(
                   rows: tiles.count, stripWidth: width, inner: block.count))
@@ -578,37 +557,22 @@ package enum Winograd {
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]`.
   ///   - gradient: `[batch, height, width, outputs]`.
-  /// - Returns: `[3, 3, inputs, outputs]`.
+  /// - Returns: `[outputs / 16, inputs, 3, 3, 16]`.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
-    let (inputs, outputs) = (x.shape[3], gradient.shape[3])
-    let result = Tensor(uninitialized: [3, 3, inputs, outputs])
+    let result = GradientTarget.result(x, gradient)
     weightGradient(x, gradient) { products, some, block in
       transformWeightGradient(
         products, some, of: block,
-        into: result.pointer + (some.lowerBound * outputs + block.columns.lowerBound),
-        tapStride: inputs * outputs, rowStride: outputs)
+        into: GradientTarget(result, rows: some, columns: block.columns))
     }
     return result
   }
 
   /// The same, given away in parts.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
-    let (inputs, outputs) = (x.shape[3], gradient.shape[3])
     weightGradient(x, gradient) { products, some, block in
-      let each = some.count * block.columns.count
-      let values = StoragePool.shared.storage(count: 9 * each)
-      transformWeightGradient(
-        products, some, of: block, into: values.pointer, tapStride: each,
-        rowStride: block.columns.count)
-      withExtendedLifetime(values) {
-        for tap in 0..<9 {
-          taker.take(
-            TensorPart(
-              place: PartPlace(
-                offset: (tap * inputs + some.lowerBound) * outputs + block.columns.lowerBound,
-                stride: outputs, rows: some.count, columns: block.columns.count),
-              values: values.pointer + tap * each, valueStride: block.columns.count))
-        }
+      GradientTarget.give(some, block.columns, inputs: x.shape[3], to: taker) { target in
+        transformWeightGradient(products, some, of: block, into: target)
       }
     }
   }
@@ -770,31 +734,32 @@ package enum Winograd {
   }
 
   /// Gᵀ u G of some of the rows of a block.
-  /// - Parameter target: where the first of these rows goes, of the first tap.
+  /// - Parameter target: where the first of these rows goes, of the block's first columns.
   @inline(never)
   private static func transformWeightGradient(
     _ products: UnsafePointer<Float>, _ some: Range<Int>, of block: GradientBlock,
-    into target: UnsafeMutablePointer<Float>, tapStride: Int, rowStride: Int
+    into target: GradientTarget
   ) {
     let (columns, stride) = (block.columns.count, spread(block.count))
-    for row in some {
-      for column in Swift.stride(from: 0, to: columns, by: 16) {
+    for column in Swift.stride(from: 0, to: columns, by: 16) {
+      var place = target.from(column: column).base
+      for row in some {
         let source = products + ((row - block.rows.lowerBound) * columns + column)
         @_transparent func taps(_ element: Int) -> (Vector, Vector, Vector) {
           weightsAdjoint(six(source + element &* stride, 6 &* stride))
         }
         let (a, b, c, d, e, f) = (taps(0), taps(1), taps(2), taps(3), taps(4), taps(5))
-        let place = target + ((row &- some.lowerBound) &* rowStride &+ column)
         @_transparent func put(_ tapRow: Int, _ u: Six) {
           let w = weightsAdjoint(u)
-          let line = place + tapRow &* 3 &* tapStride
+          let line = place + tapRow &* 48
           store(w.0, line)
-          store(w.1, line + tapStride)
-          store(w.2, line + 2 &* tapStride)
+          store(w.1, line + 16)
+          store(w.2, line + 32)
         }
         put(0, (a.0, b.0, c.0, d.0, e.0, f.0))
         put(1, (a.1, b.1, c.1, d.1, e.1, f.1))
         put(2, (a.2, b.2, c.2, d.2, e.2, f.2))
+        place += KernelStrips.kernelCount
       }
     }
   }

@@ -13,7 +13,7 @@ extension Winograd {
   private static let leastTilesOfRows = 16
   /// How many of their elements there are at least: fewer are read from a cache anyway.
   private static let leastTileElements = 1 << 13
-  /// How many rows of the weights ahead of the one that is gathered memory is asked for.
+  /// How many kernels ahead of the one that is gathered memory is asked for.
   private static let gatherDistance = 16
 
   /// Whether so many tiles of so many channels are multiplied this way. Only with registers of 256 bits, whose processors have
@@ -26,11 +26,11 @@ extension Winograd {
   /// The convolution of some tiles into some columns; see ``convolution(_:_:bias:rotated:)``.
   /// - Parameter left: the transformed tiles, `[36][tiles][inner]`, elements `spread(tiles * inner)` apart.
   static func convolveByRows(
-    _ left: UnsafePointer<Float>, _ w: Tensor, bias: Tensor?, rotated: Bool, _ tiling: Tiling,
+    _ left: UnsafePointer<Float>, _ w: KernelStrips, bias: Tensor?, rotated: Bool, _ tiling: Tiling,
     _ tiles: Range<Int>, columns: Range<Int>, into result: Tensor
   ) {
     guard !columns.isEmpty else { return }
-    let inner = rotated ? w.shape[3] : w.shape[2]
+    let inner = rotated ? w.outputs : w.inputs
     let groups = (columns.count + rowWidth - 1) / rowWidth
     let most = (columns.count / 16 + groups - 1) / groups * 16
     let blocks = (inner + rowInnerBlock - 1) / rowInnerBlock
@@ -77,30 +77,34 @@ extension Winograd {
   /// The kernels of some outputs, `[9][inputs][outputs.count]`: each row of elements takes them again, and where they lie they
   /// are pages apart.
   private static func gather(
-    _ w: Tensor, _ outputs: Range<Int>, into target: UnsafeMutablePointer<Float>
+    _ w: KernelStrips, _ outputs: Range<Int>, into target: UnsafeMutablePointer<Float>
   ) {
-    let (rows, stride, width) = (9 * w.shape[2], w.shape[3], outputs.count)
-    for row in 0..<rows {
-      let source = w.pointer + (row * stride + outputs.lowerBound)
-      for column in Swift.stride(from: 0, to: width, by: 16) {
-        processor_prefetch(source + (gatherDistance &* stride + column))
-        store(load(source + column), target + (row * width + column))
+    let (inputs, width, size) = (w.inputs, outputs.count, KernelStrips.kernelCount)
+    for column in stride(from: 0, to: width, by: 16) {
+      var source = w.kernel(input: 0, output: outputs.lowerBound + column)
+      for input in 0..<inputs {
+        let place = target + (input * width + column)
+        for tap in 0..<9 {
+          processor_prefetch(source + (gatherDistance &* size &+ tap &* 16))
+          store(load(source + tap &* 16), place + tap &* inputs &* width)
+        }
+        source += size
       }
     }
   }
 
   /// The kernels of the gradient by the input, of some of its channels: `[9][outputs][channels.count]`.
   private static func turn(
-    _ w: Tensor, _ channels: Range<Int>, into target: UnsafeMutablePointer<Float>
+    _ w: KernelStrips, _ channels: Range<Int>, into target: UnsafeMutablePointer<Float>
   ) {
-    let (inputs, outputs, width) = (w.shape[2], w.shape[3], channels.count)
-    for tap in 0..<9 {
-      for column in stride(from: 0, to: width, by: 16) {
-        let source = w.pointer + ((8 - tap) * inputs + channels.lowerBound + column) * outputs
-        for block in stride(from: 0, to: outputs, by: 16) {
+    let (outputs, width) = (w.outputs, channels.count)
+    for column in stride(from: 0, to: width, by: 16) {
+      for block in stride(from: 0, to: outputs, by: 16) {
+        let source = w.kernel(input: channels.lowerBound + column, output: block)
+        for tap in 0..<9 {
           transpose16x16(
-            source + block, outputs, into: target + ((tap * outputs + block) * width + column),
-            width)
+            source + (8 - tap) * 16, KernelStrips.kernelCount,
+            into: target + ((tap * outputs + block) * width + column), width)
         }
       }
     }

@@ -45,7 +45,7 @@ struct Kernel {
   private func convolutionWork(
     _ x: Tensor, _ outputs: Int, _ geometry: ConvolutionGeometry
   ) -> () -> Void {
-    let weights = evenTensor([geometry.kernel, geometry.kernel, x.shape.last, outputs])
+    let weights = evenTensor(geometry.weightsShape(inputs: x.shape.last, outputs: outputs))
     let bias = evenTensor([outputs])
     if pass == .forward { return { _ = convolution(x, weights, bias: bias, geometry) } }
     let gradient = evenTensor([
@@ -57,7 +57,8 @@ struct Kernel {
   }
 
   private func upsampledConvolutionWork(_ x: Tensor, _ outputs: Int) -> () -> Void {
-    let weights = evenTensor([3, 3, x.shape.last, outputs])
+    let geometry = ConvolutionGeometry(kernel: 3)
+    let weights = evenTensor(geometry.weightsShape(inputs: x.shape.last, outputs: outputs))
     let bias = evenTensor([outputs])
     if pass == .forward { return { _ = upsampledConvolution(x, weights, bias: bias) } }
     let (height, width) = (2 * x.shape[1], 2 * x.shape[2])
@@ -67,7 +68,7 @@ struct Kernel {
     }
     return {
       let enlarged = x.resizedToNearest(height: height, width: width)
-      _ = convolutionWeightGradient(enlarged, gradient, ConvolutionGeometry(kernel: 3))
+      _ = convolutionWeightGradient(enlarged, gradient, geometry)
     }
   }
 

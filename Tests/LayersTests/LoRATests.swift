@@ -9,6 +9,7 @@ import Testing
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let input: Shape
+    var rank = 4
     let layer: @Sendable (Scope) throws -> (weight: Parameter, run: (Variable) -> Variable)
   }
 
@@ -29,33 +30,42 @@ import Testing
     },
   ]
 
+  /// Channels that fill vectors, whose kernels lie in strips; those of `down` do, too, where the rank fills them.
+  static let strips = [4, 16].map { rank in
+    Case(testDescription: "strips of rank \(rank)", input: [1, 6, 5, 16], rank: rank) { scope in
+      let layer = try Convolution(scope, inputs: 16, outputs: 32, .init(kernel: 3))
+      return (layer.weight, { layer($0) })
+    }
+  }
+
   private let draws = Philox(seed: 3, stream: .initialization, step: 5)
 
-  @Test(arguments: cases) func itBeginsAsPeftDoesAndChangesNothing(_ test: Case) throws {
+  @Test(arguments: cases + strips) func itBeginsAsPeftDoesAndChangesNothing(_ test: Case) throws {
     let source = RandomStore()
     let (weight, run) = try test.layer(source.root["block"]["to_q"])
     let x = Variable(random(test.input, 1))
     let before = run(x).value.array
-    let lora = weight.addLoRA(rank: 4, draws: draws)
+    let lora = weight.addLoRA(rank: test.rank, draws: draws)
     #expect(run(x).value.array == before)
     #expect(lora.module == "block.to_q")
     #expect(lora.parameters.map(\.name) == ["block.to_q/down", "block.to_q/up"])
     let stored = weight.storedShape.array
-    #expect(lora.down.storedShape == Shape([4] + stored.dropFirst()))
-    #expect(lora.up.storedShape.array == [9, 4] + stored.dropFirst(2).map { _ in 1 })
+    #expect(lora.down.storedShape == Shape([test.rank] + stored.dropFirst()))
+    #expect(
+      lora.up.storedShape.array == [stored[0], test.rank] + stored.dropFirst(2).map { _ in 1 })
     // The bound of torch.nn.init.kaiming_uniform_(a=sqrt(5)) is 1 / sqrt(fan in).
     let fanIn = stored.dropFirst().reduce(1, *)
     let values = lora.down.storedValue.array
     let bound = 1 / Float(fanIn).squareRoot()
     #expect(values.allSatisfy { abs($0) <= bound })
     #expect((values.map(abs).max() ?? 0) > 0.8 * bound)
-    #expect(values == draws.uniform(count: 4 * fanIn).map { (2 * $0 - 1) * bound })
+    #expect(values == draws.uniform(count: test.rank * fanIn).map { (2 * $0 - 1) * bound })
   }
 
-  @Test(arguments: cases) func mergedItGivesTheSame(_ test: Case) throws {
+  @Test(arguments: cases + strips) func mergedItGivesTheSame(_ test: Case) throws {
     let source = RandomStore()
     let (weight, run) = try test.layer(source.root["to_q"])
-    let lora = weight.addLoRA(rank: 4, draws: draws)
+    let lora = weight.addLoRA(rank: test.rank, draws: draws)
     lora.up.load(random(lora.up.storedShape, 8))
     let x = Variable(random(test.input, 1))
     let beside = run(x).value
@@ -70,10 +80,10 @@ import Testing
   }
 
   /// Central differences along random directions, as for every operation, of the input and of both factors.
-  @Test(arguments: cases) func gradientsAreThoseOfDifferences(_ test: Case) throws {
+  @Test(arguments: cases + strips) func gradientsAreThoseOfDifferences(_ test: Case) throws {
     let source = RandomStore()
     let (weight, run) = try test.layer(source.root["to_q"])
-    let lora = weight.addLoRA(rank: 4, draws: draws)
+    let lora = weight.addLoRA(rank: test.rank, draws: draws)
     lora.up.load(random(lora.up.storedShape, 8))
     for parameter in lora.parameters { parameter.isTrainable = true }
     let input = Variable.leaf(random(test.input, 1))

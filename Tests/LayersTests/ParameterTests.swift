@@ -8,7 +8,7 @@ import Testing
   static let layouts: [(ParameterLayout, stored: [Int], inMemory: [Int])] = [
     (.plain, [17], [17]), (.plain, [5, 7], [5, 7]), (.linear, [17, 33], [33, 17]),
     (.pointwise, [3, 17, 1, 1], [17, 3]), (.convolution, [5, 3, 3, 3], [3, 3, 3, 5]),
-    (.convolution, [33, 17, 1, 1], [1, 1, 17, 33]),
+    (.convolution, [33, 17, 1, 1], [1, 1, 17, 33]), (.strips, [32, 48, 3, 3], [2, 48, 3, 3, 16]),
   ]
 
   @Test(arguments: layouts)

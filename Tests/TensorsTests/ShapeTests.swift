@@ -14,6 +14,16 @@ import Testing
     #expect(shape.description == "[2, 3, 5, 7]")
   }
 
+  @Test func fiveExtents() {
+    let shape: Shape = [2, 3, 5, 7, 16]
+    #expect(shape.rank == 5 && shape.count == 3360 && shape.last == 16 && shape.rows == 210)
+    #expect(shape.array == [2, 3, 5, 7, 16])
+    #expect(shape.replacingLast(1) == [2, 3, 5, 7, 1])
+    #expect(shape != [2, 3, 5, 7])
+    let four: Shape = [2, 3, 5, 7]
+    #expect(four.replacingLast(4) == [2, 3, 5, 4])
+  }
+
   @Test func aScalar() {
     let shape: Shape = []
     #expect(shape.rank == 0 && shape.count == 1 && shape.last == 1 && shape.rows == 1)

@@ -37,7 +37,7 @@ import Testing
 
   @Test func convolutions() {
     let (x, weights, bias) = (
-      random([1, 64, 63, 16], 1), random([3, 3, 16, 272], 2), random([272], 3)
+      random([1, 64, 63, 16], 1), random([17, 16, 3, 3, 16], 2), random([272], 3)
     )
     expectSameBytesOnAnyThreads {
       [convolution(x, weights, bias: bias, ConvolutionGeometry(kernel: 3))]

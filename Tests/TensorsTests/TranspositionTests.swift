@@ -45,30 +45,10 @@ import Testing
     #expect(found.channelsFirst().shape == files.shape)
   }
 
-  @Test(arguments: [
-    [1, 1, 1, 1], [3, 17, 3, 3], [33, 1, 5, 5], [16, 32, 3, 3], [49, 33, 1, 1], [20, 3, 3, 3],
-  ])
-  func weights(_ extents: [Int]) {
-    let files = random(Shape(extents), 1)  // [outputs, inputs, kernel, kernel]
-    let found = files.outputsLast()
-    let source = Exact(files)
-    var expected = Exact(zeros: [extents[2], extents[3], extents[1], extents[0]])
-    for o in 0..<extents[0] {
-      for i in 0..<extents[1] {
-        for y in 0..<extents[2] {
-          for x in 0..<extents[3] { expected[y, x, i, o] = source[o, i, y, x] }
-        }
-      }
-    }
-    #expect(relativeError(found, expected) == 0)
-    #expect(found.outputsFirst().array == files.array)
-    #expect(found.outputsFirst().shape == files.shape)
-  }
-
   @Test func doesNotDependOnTheNumberOfThreads() {
     let x = random([2, 49, 30, 33], 1)
     expectSameBytesOnAnyThreads {
-      [x.channelsLast(), x.channelsFirst(), x.outputsLast(), x.outputsFirst()]
+      [x.channelsLast(), x.channelsFirst()]
     }
   }
 }

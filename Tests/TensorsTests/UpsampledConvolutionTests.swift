@@ -15,7 +15,13 @@ private struct Case: CustomTestStringConvertible {
   }
 
   var x: Tensor { random([batch, height, width, inputs], 1) }
-  var weights: Tensor { random([3, 3, inputs, outputs], 2) }
+  /// In the order of the definition.
+  var rows: Tensor { random([3, 3, inputs, outputs], 2) }
+  /// As they lie in memory.
+  var weights: Tensor {
+    rows.ordered(
+      as: ConvolutionGeometry(kernel: 3).weightsShape(inputs: inputs, outputs: outputs))
+  }
   var bias: Tensor { random([outputs], 3) }
   var gradient: Tensor { random([batch, 2 * height, 2 * width, outputs], 4) }
   var isFast: Bool {
@@ -54,12 +60,12 @@ private struct Case: CustomTestStringConvertible {
     let enlarged = test.x.resizedToNearest(height: 2 * test.height, width: 2 * test.width)
     poisonPool()
     let found = upsampledConvolution(test.x, test.weights, bias: test.bias)
-    let expected = naiveConvolution(enlarged, test.weights, bias: test.bias, Self.geometry)
+    let expected = naiveConvolution(enlarged, test.rows, bias: test.bias, Self.geometry)
     #expect(relativeError(found, expected) <= 1e-5)
     #expect(
       relativeError(
         upsampledConvolution(test.x, test.weights, bias: nil),
-        naiveConvolution(enlarged, test.weights, bias: nil, Self.geometry)) <= 1e-5)
+        naiveConvolution(enlarged, test.rows, bias: nil, Self.geometry)) <= 1e-5)
   }
 
   @Test(arguments: Case.fast + Case.slow)
@@ -77,7 +83,7 @@ private struct Case: CustomTestStringConvertible {
     #expect(relativeError(found, direct) <= 1e-5)
     guard test.isFast else { return }
     poisonPool()
-    let fast = UpsampledConvolution.inputGradient(test.gradient, test.weights)
+    let fast = UpsampledConvolution.inputGradient(test.gradient, KernelStrips(test.weights))
     #expect(relativeError(fast, direct) <= 1e-5)
   }
 
@@ -92,7 +98,7 @@ private struct Case: CustomTestStringConvertible {
       )
     }
     let found = upsampledConvolution(test.x, test.weights, bias: test.bias)
-    let slope = UpsampledConvolution.inputGradient(test.gradient, test.weights)
+    let slope = UpsampledConvolution.inputGradient(test.gradient, KernelStrips(test.weights))
     #expect(relativeError(found, direct) <= 1e-5)
     #expect(relativeError(slope, directSlope) <= 1e-5)
   }
@@ -103,7 +109,7 @@ private struct Case: CustomTestStringConvertible {
     expectSameBytesOnAnyThreads {
       [
         upsampledConvolution(test.x, test.weights, bias: test.bias),
-        UpsampledConvolution.inputGradient(test.gradient, test.weights),
+        UpsampledConvolution.inputGradient(test.gradient, KernelStrips(test.weights)),
       ]
     }
   }
