@@ -101,7 +101,7 @@ public func convolution(
     return Winograd.suits(
       batch: batch, height: rows, width: columns, inputs: inputs, outputs: outputs, geometry)
       ? Winograd.convolution(x, kernels, bias: bias, rotated: false)
-      : SmallPictures.convolution(x, kernels, bias: bias, rotated: false)
+      : SmallPictures.convolution(x, kernels, bias: bias)
   }
   let weights = weights.ordered(as: geometry.rowsShape(inputs: inputs, outputs: outputs))
   let frame = geometry.paddingBefore
@@ -152,7 +152,7 @@ public func convolutionInputGradient(
     return Winograd.suits(
       batch: batch, height: height, width: width, inputs: outputs, outputs: inputs, geometry)
       ? Winograd.convolution(gradient, kernels, bias: nil, rotated: true)
-      : SmallPictures.convolution(gradient, kernels, bias: nil, rotated: true)
+      : SmallPictures.inputGradient(gradient, kernels)
   }
   let weights = weights.ordered(as: geometry.rowsShape(inputs: inputs, outputs: outputs))
   let (kernel, stride, frame) = (geometry.kernel, geometry.stride, geometry.paddingBefore)

@@ -21,6 +21,22 @@ struct FourVectors {
     x3.addProduct(v, Vector(repeating: a[3]))
   }
 
+  /// Adds four vectors times `v`, and to others the same four times `w`.
+  @_transparent
+  mutating func add(
+    vectors a: UnsafePointer<Float>, _ v: Vector, to others: inout FourVectors, _ w: Vector
+  ) {
+    let (a0, a1, a2, a3) = (load(a), load(a + 16), load(a + 32), load(a + 48))
+    x0.addProduct(v, a0)
+    others.x0.addProduct(w, a0)
+    x1.addProduct(v, a1)
+    others.x1.addProduct(w, a1)
+    x2.addProduct(v, a2)
+    others.x2.addProduct(w, a2)
+    x3.addProduct(v, a3)
+    others.x3.addProduct(w, a3)
+  }
+
   @_transparent
   func put(_ p: UnsafeMutablePointer<Float>) {
     store(x0, p)
@@ -45,6 +61,22 @@ struct FourHalves {
     x1.addProduct(v, SIMD8(repeating: a[1]))
     x2.addProduct(v, SIMD8(repeating: a[2]))
     x3.addProduct(v, SIMD8(repeating: a[3]))
+  }
+
+  @_transparent
+  mutating func add(
+    vectors a: UnsafePointer<Float>, _ v: SIMD8<Float>, to others: inout FourHalves,
+    _ w: SIMD8<Float>
+  ) {
+    let (a0, a1, a2, a3) = (loadHalf(a), loadHalf(a + 16), loadHalf(a + 32), loadHalf(a + 48))
+    x0.addProduct(v, a0)
+    others.x0.addProduct(w, a0)
+    x1.addProduct(v, a1)
+    others.x1.addProduct(w, a1)
+    x2.addProduct(v, a2)
+    others.x2.addProduct(w, a2)
+    x3.addProduct(v, a3)
+    others.x3.addProduct(w, a3)
   }
 
   @_transparent

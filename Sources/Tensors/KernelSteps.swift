@@ -23,20 +23,6 @@ struct KernelsAhead {
   }
 }
 
-/// All kernels of a step, asked for one by one in a loop of as many channels.
-struct KernelStepAhead {
-  /// That of the first channel, and where that of the first would be if the second sixteen channels followed it.
-  fileprivate let (first, second): (UnsafePointer<Float>, UnsafePointer<Float>)
-  fileprivate let asks: Bool
-
-  @_transparent
-  func ask(step: Int) {
-    guard asks else { return }
-    let line = (step < 16 ? first : second) + step &* KernelStrips.kernelCount
-    for tap in 0..<9 { processor_prefetch_far(line + tap &* 16) }
-  }
-}
-
 /// Takes kernels in steps: those of some channels of the sum and of sixteen columns. For one thread.
 struct KernelSteps {
   /// The most channels of the sum of a step.
@@ -97,18 +83,6 @@ struct KernelSteps {
     }
     return KernelsAhead(
       line: kernel(step.inner.lowerBound &+ sixteen, step.column) + third &* 48 &* 16)
-  }
-
-  /// What one loop of all channels of a step is to ask for, of a step that comes next.
-  func all(of step: Step?) -> KernelStepAhead {
-    let base = kernels.kernel(input: 0, output: 0)
-    guard let step else { return KernelStepAhead(first: base, second: base, asks: false) }
-    let channel = step.inner.lowerBound
-    let first = kernel(channel, step.column)
-    let second =
-      step.inner.count > 16
-      ? kernel(channel + 16, step.column) - 16 * KernelStrips.kernelCount : first
-    return KernelStepAhead(first: first, second: second, asks: true)
   }
 
   /// Where the kernels of sixteen channels of the sum and sixteen columns lie.

@@ -1,42 +1,58 @@
 // Convolutions of 3x3 kernels in the direct form, of pictures so small that Winograd's transforms don't pay: each kernel is used
 // for a tile or two only, so that what takes time is to read it.
 //
-// A picture is cut into tiles of 4x4 outputs, whose sums stay in registers: sixteen outputs of each of the sixteen pixels. With
-// registers of 256 bits they are those of half the pixels and half the columns.
+// A picture is cut into tiles of 4x4 outputs, whose sums stay in registers. Forward these are of sixteen outputs, for each of the
+// sixteen pixels, and each number of the inputs is multiplied with sixteen weights. The gradient by the input is made of the same
+// sixteen weights, as they lie: they are multiplied with sixteen numbers of the gradient, and the products of all outputs are added
+// up at the end. With registers of 256 bits the sums are those of half the pixels and half the vectors.
 
 import CProcessor
 
 enum SmallPictures {
-  /// Pixels of a tile's inputs: six rows of six, in as many lines of sixteen as they take.
+  /// Pixels of a tile's inputs: six rows of six, and in lines of sixteen as many as they take.
   private static let patch = 6
-  private static let patchCount = 48
-  /// Sums of a tile and sixteen columns.
+  private static let patchPixels = 36
+  private static let paddedPixels = 48
+  /// Sums of a tile: sixteen for each pixel.
   private static let sumCount = 16 * 16
   /// How many columns a task takes at most.
-  private static let columnsPerTask = 64
+  private static let columnsPerTask = 16
 
-  /// The convolution, or with `rotated` its gradient by the input.
-  ///
-  /// - Parameter x: `[batch, height, width, inner channels]`.
-  static func convolution(
-    _ x: Tensor, _ w: KernelStrips, bias: Tensor?, rotated: Bool
-  ) -> Tensor {
+  private static func columnsEach(_ columns: Int) -> Int {
+    min(columnsPerTask, (columns / 16 + 7) / 8 * 16)
+  }
+
+  /// The inputs of a tile, with zeros beyond the picture, `[pixel][channel]`.
+  private static func copyPatch(
+    _ x: Tensor, _ tiling: Winograd.Tiling, _ tile: Int, into pixels: UnsafeMutablePointer<Float>
+  ) {
+    let channels = x.shape[3]
+    let (image, top, first) = tiling.origin(tile)
+    let columns = max(0, first - 1)..<min(tiling.width, first + 5)
+    pixels.update(repeating: 0, count: paddedPixels * channels)
+    for y in max(0, top - 1)..<min(tiling.height, top + 5) {
+      let line = (image * tiling.height + y) * tiling.width + columns.lowerBound
+      let place = (y - top + 1) * patch + columns.lowerBound - first + 1
+      (pixels + place * channels).update(
+        from: x.pointer + line * channels, count: columns.count * channels)
+    }
+  }
+
+  // MARK: - Forward
+
+  /// - Parameter x: `[batch, height, width, inputs]`.
+  static func convolution(_ x: Tensor, _ w: KernelStrips, bias: Tensor?) -> Tensor {
     let tiling = Winograd.Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
-    let outputs = rotated ? w.inputs : w.outputs
-    let result = Tensor(uninitialized: [x.shape[0], x.shape[1], x.shape[2], outputs])
+    let result = Tensor(uninitialized: [x.shape[0], x.shape[1], x.shape[2], w.outputs])
     let patches = LaneValues<Storage>()
-    let each = min(columnsPerTask, (outputs / 16 + 7) / 8 * 16)
-    Parallel.forEachRange(of: outputs, grain: each) { columns in
-      let left = patches.own ?? gatherPatches(x, tiling)
+    Parallel.forEachRange(of: w.outputs, grain: columnsEach(w.outputs)) { columns in
+      let left = patches.own ?? turnedPatches(x, tiling)
       patches.own = left
       let sums = StoragePool.shared.storage(count: tiling.count * sumCount)
-      let kernels = KernelSteps(w, rotated: rotated)
       for column in stride(from: columns.lowerBound, to: columns.upperBound, by: 16) {
-        sums.pointer.update(repeating: 0, count: tiling.count * sumCount)
-        addProducts(
-          kernels, left.pointer, tiles: tiling.count, column: column, into: sums.pointer)
+        addProducts(w, left.pointer, tiling, column: column, into: sums.pointer)
         put(
-          sums.pointer, tiling, bias: bias.map { UnsafePointer($0.pointer) + column },
+          sums.pointer, tiling, bias: bias.map { load($0.pointer + column) } ?? Vector(),
           into: result, column: column)
       }
       withExtendedLifetime((left, sums)) {}
@@ -44,27 +60,19 @@ enum SmallPictures {
     return result
   }
 
-  /// The inputs of all tiles, with zeros beyond the picture, `[tile][channel][48]`.
-  private static func gatherPatches(_ x: Tensor, _ tiling: Winograd.Tiling) -> Storage {
+  /// The inputs of all tiles, `[tile][channel][48]`.
+  private static func turnedPatches(_ x: Tensor, _ tiling: Winograd.Tiling) -> Storage {
     let channels = x.shape[3]
-    let left = StoragePool.shared.storage(count: tiling.count * channels * patchCount)
-    withScratch(patchCount * channels) { pixels in
+    let left = StoragePool.shared.storage(count: tiling.count * channels * paddedPixels)
+    withScratch(paddedPixels * channels) { pixels in
       for tile in 0..<tiling.count {
-        pixels.update(repeating: 0, count: patchCount * channels)
-        let (image, top, first) = tiling.origin(tile)
-        let columns = max(0, first - 1)..<min(tiling.width, first + 5)
-        for y in max(0, top - 1)..<min(tiling.height, top + 5) {
-          let line = (image * tiling.height + y) * tiling.width + columns.lowerBound
-          let place = (y - top + 1) * patch + columns.lowerBound - first + 1
-          (pixels + place * channels).update(
-            from: x.pointer + line * channels, count: columns.count * channels)
-        }
-        let target = left.pointer + tile * channels * patchCount
-        for pixel in stride(from: 0, to: patchCount, by: 16) {
+        copyPatch(x, tiling, tile, into: pixels)
+        let target = left.pointer + tile * channels * paddedPixels
+        for pixel in stride(from: 0, to: paddedPixels, by: 16) {
           for channel in stride(from: 0, to: channels, by: 16) {
             transpose16x16(
-              pixels + pixel * channels + channel, channels,
-              into: target + channel * patchCount + pixel, patchCount)
+              pixels + (pixel * channels + channel), channels,
+              into: target + (channel * paddedPixels + pixel), paddedPixels)
           }
         }
       }
@@ -72,51 +80,70 @@ enum SmallPictures {
     return left
   }
 
-  /// Adds up what all inner channels give to sixteen columns.
+  /// How many inputs are multiplied at once: their kernels stay in the first-level cache for all tiles.
+  private static let inputsAtOnce = 32
+
+  /// Adds up what all inputs give to sixteen columns.
   /// - Parameter sums: `[tile][16 pixels][16]`.
   private static func addProducts(
-    _ kernels: KernelSteps, _ left: UnsafePointer<Float>, tiles: Int, column: Int,
+    _ w: KernelStrips, _ left: UnsafePointer<Float>, _ tiling: Winograd.Tiling, column: Int,
     into sums: UnsafeMutablePointer<Float>
   ) {
-    let inner = kernels.inner
-    func step(_ first: Int) -> KernelSteps.Step? {
-      // After the last channel the next columns follow, if only those of another task: most often the same thread's.
-      let (first, column) = first < inner ? (first, column) : (0, column + 16)
-      return column < kernels.columns
-        ? KernelSteps.Step(inner: first..<min(inner, first + KernelSteps.mostInner), column: column)
-        : nil
-    }
-    for first in stride(from: 0, to: inner, by: KernelSteps.mostInner) {
-      let here = step(first)!
-      let next = step(here.inner.upperBound)
-      let taps = kernels.take(here)
-      for tile in 0..<tiles {
-        let patches = left + (tile * inner + first) * patchCount
+    sums.update(repeating: 0, count: tiling.count * sumCount)
+    for first in stride(from: 0, to: w.inputs, by: inputsAtOnce) {
+      let count = min(inputsAtOnce, w.inputs - first)
+      let kernels = w.kernel(input: first, output: column)
+      for tile in 0..<tiling.count {
+        let patches = left + (tile * w.inputs + first) * paddedPixels
         let place = sums + tile * sumCount
-        // All that the next step takes is asked for with the first tile.
-        let lines = kernels.all(of: tile == 0 ? next : nil)
+        // With the first tile the kernels of the next inputs are asked for, which follow, as do those of the next columns.
         if processor_target_has_avx512() != 0 {
-          multiply(taps, patches, here.inner.count, into: place, lines)
+          multiply(kernels, patches, count, into: place, asks: tile == 0)
         } else {
-          multiplyHalves(
-            taps, patches, here.inner.count, into: place, lines, then: kernels.all(of: nil))
+          for row in [0, 2] {
+            for half in [0, 8] {
+              multiplyHalf(
+                kernels + half, patches + row * patch, count, into: place + (row * 64 + half),
+                asks: tile + row + half == 0)
+            }
+          }
         }
       }
     }
   }
 
-  /// The products of a tile, whose rows are `[4][16]` of the sums.
+  /// The nine taps of a kernel, in order.
+  @_transparent
+  private static func forEachTap(_ body: (_ row: Int, _ column: Int) -> Void) {
+    body(0, 0)
+    body(0, 1)
+    body(0, 2)
+    body(1, 0)
+    body(1, 1)
+    body(1, 2)
+    body(2, 0)
+    body(2, 1)
+    body(2, 2)
+  }
+
+  /// Asks for the nine lines of a kernel.
+  @_transparent
+  private static func ask(_ kernel: UnsafePointer<Float>) {
+    for tap in 0..<9 { processor_prefetch_far(kernel + tap &* 16) }
+  }
+
+  /// The products of a tile.
   @inline(never)
   private static func multiply(
-    _ taps: UnsafePointer<Float>, _ patches: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, _ lines: KernelStepAhead
+    _ kernels: UnsafePointer<Float>, _ patches: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>, asks: Bool
   ) {
     var (r0, r1) = (FourVectors(sums), FourVectors(sums + 64))
     var (r2, r3) = (FourVectors(sums + 128), FourVectors(sums + 192))
-    var (w, a) = (taps, patches)
-    for k in 0..<count {
-      lines.ask(step: k)
-      @_transparent func tap(_ row: Int, _ column: Int) {
+    var (w, a) = (kernels, patches)
+    for _ in 0..<count {
+      if asks { ask(w + inputsAtOnce &* KernelStrips.kernelCount) }
+      forEachTap { row, column in
         let v = load(w + (3 &* row &+ column) &* 16)
         let p = a + (row &* patch &+ column)
         r0.add(v, p)
@@ -124,17 +151,8 @@ enum SmallPictures {
         r2.add(v, p + 2 &* patch)
         r3.add(v, p + 3 &* patch)
       }
-      tap(0, 0)
-      tap(0, 1)
-      tap(0, 2)
-      tap(1, 0)
-      tap(1, 1)
-      tap(1, 2)
-      tap(2, 0)
-      tap(2, 1)
-      tap(2, 2)
       w += KernelStrips.kernelCount
-      a += patchCount
+      a += paddedPixels
     }
     r0.put(sums)
     r1.put(sums + 64)
@@ -142,68 +160,212 @@ enum SmallPictures {
     r3.put(sums + 192)
   }
 
-  /// The same with registers of 256 bits.
-  private static func multiplyHalves(
-    _ taps: UnsafePointer<Float>, _ patches: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, _ lines: KernelStepAhead, then nothing: KernelStepAhead
-  ) {
-    var lines = lines
-    for row in [0, 2] {
-      for column in [0, 8] {
-        multiplyHalf(
-          taps + column, patches + row * patch, count, into: sums + (row * 64 + column), lines)
-        lines = nothing
-      }
-    }
-  }
-
   /// The products of two rows of a tile and eight columns.
   @inline(never)
   private static func multiplyHalf(
-    _ taps: UnsafePointer<Float>, _ patches: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, _ lines: KernelStepAhead
+    _ kernels: UnsafePointer<Float>, _ patches: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>, asks: Bool
   ) {
     var (r0, r1) = (FourHalves(sums), FourHalves(sums + 64))
-    var (w, a) = (taps, patches)
-    for k in 0..<count {
-      lines.ask(step: k)
-      @_transparent func tap(_ row: Int, _ column: Int) {
+    var (w, a) = (kernels, patches)
+    for _ in 0..<count {
+      if asks { ask(w + inputsAtOnce &* KernelStrips.kernelCount) }
+      forEachTap { row, column in
         let v = loadHalf(w + (3 &* row &+ column) &* 16)
         let p = a + (row &* patch &+ column)
         r0.add(v, p)
         r1.add(v, p + patch)
       }
-      tap(0, 0)
-      tap(0, 1)
-      tap(0, 2)
-      tap(1, 0)
-      tap(1, 1)
-      tap(1, 2)
-      tap(2, 0)
-      tap(2, 1)
-      tap(2, 2)
       w += KernelStrips.kernelCount
-      a += patchCount
+      a += paddedPixels
     }
     r0.put(sums)
     r1.put(sums + 64)
   }
 
-  /// Puts the sums of all tiles, with the bias, where there are pixels.
+  /// Puts the sums of all tiles where there are pixels.
   private static func put(
-    _ sums: UnsafePointer<Float>, _ tiling: Winograd.Tiling, bias: UnsafePointer<Float>?,
-    into result: Tensor, column: Int
+    _ sums: UnsafePointer<Float>, _ tiling: Winograd.Tiling, bias: Vector, into result: Tensor,
+    column: Int
   ) {
     let channels = result.shape[3]
-    let shift = bias.map { load($0) } ?? Vector()
     for tile in 0..<tiling.count {
       let (image, top, first) = tiling.origin(tile)
       for row in 0..<min(4, tiling.height - top) {
         let line = (image * tiling.height + top + row) * tiling.width + first
         for pixel in 0..<min(4, tiling.width - first) {
           store(
-            load(sums + (tile * sumCount + (row * 4 + pixel) * 16)) + shift,
+            load(sums + (tile * sumCount + (row * 4 + pixel) * 16)) + bias,
             result.pointer + ((line + pixel) * channels + column))
+        }
+      }
+    }
+  }
+
+  // MARK: - The gradient by the input
+
+  /// How many strips of outputs are multiplied at once: what of the gradient they take stays in the first-level cache.
+  private static let stripsAtOnce = 4
+  /// How many inputs ahead of the one that is multiplied kernels are asked for.
+  private static let inputsAhead = 16
+
+  /// - Parameter gradient: of the result, `[batch, height, width, outputs]`.
+  static func inputGradient(_ gradient: Tensor, _ w: KernelStrips) -> Tensor {
+    let (batch, height, width) = (gradient.shape[0], gradient.shape[1], gradient.shape[2])
+    let tiling = Winograd.Tiling(batch: batch, height: height, width: width)
+    let result = Tensor(uninitialized: [batch, height, width, w.inputs])
+    let patches = LaneValues<Storage>()
+    let strips = w.outputs / 16
+    Parallel.forEachRange(of: w.inputs, grain: columnsEach(w.inputs)) { inputs in
+      let left = patches.own ?? strippedPatches(gradient, tiling)
+      patches.own = left
+      // [tile][input][16 pixels][16]
+      let size = inputs.count * sumCount
+      let sums = StoragePool.shared.storage(count: tiling.count * size)
+      sums.pointer.update(repeating: 0, count: tiling.count * size)
+      for first in stride(from: 0, to: strips, by: stripsAtOnce) {
+        let count = min(stripsAtOnce, strips - first)
+        let next = first + count < strips ? first + count : first
+        for input in stride(from: inputs.lowerBound, to: inputs.upperBound, by: 2) {
+          // Of the next strips, in the last inputs; after the last ones, of the next task's inputs, which follow.
+          let later = input + inputsAhead
+          let ahead =
+            later < inputs.upperBound || next == first
+            ? w.kernel(input: later, output: first * 16)
+            : w.kernel(input: later - inputs.count, output: next * 16)
+          for tile in 0..<tiling.count {
+            multiplyVectors(
+              w.kernel(input: input, output: first * 16), stripStride: w.stripStride,
+              left.pointer + (tile * strips + first) * patchPixels * 16, count,
+              into: sums.pointer + (tile * size + (input - inputs.lowerBound) * sumCount),
+              ahead: tile == 0 ? ahead : nil)
+          }
+        }
+      }
+      for tile in 0..<tiling.count {
+        putSums(sums.pointer + tile * size, tiling, tile, into: result, inputs)
+      }
+      withExtendedLifetime((left, sums)) {}
+    }
+    return result
+  }
+
+  /// The gradients of all tiles, `[tile][strip][pixel][16]`.
+  private static func strippedPatches(_ x: Tensor, _ tiling: Winograd.Tiling) -> Storage {
+    let channels = x.shape[3]
+    let left = StoragePool.shared.storage(count: tiling.count * channels * patchPixels)
+    withScratch(paddedPixels * channels) { pixels in
+      for tile in 0..<tiling.count {
+        copyPatch(x, tiling, tile, into: pixels)
+        var target = left.pointer + tile * channels * patchPixels
+        for channel in stride(from: 0, to: channels, by: 16) {
+          for pixel in 0..<patchPixels {
+            store(load(pixels + (pixel * channels + channel)), target)
+            target += 16
+          }
+        }
+      }
+    }
+    return left
+  }
+
+  /// The products of two inputs' kernels of some strips with the gradients of a tile.
+  /// - Parameter ahead: kernels that are asked for, of as many inputs and strips.
+  @inline(__always)
+  private static func multiplyVectors(
+    _ kernels: UnsafePointer<Float>, stripStride: Int, _ patches: UnsafePointer<Float>,
+    _ count: Int, into sums: UnsafeMutablePointer<Float>, ahead: UnsafePointer<Float>?
+  ) {
+    let line = patch * 16
+    for row in 0..<4 {
+      if processor_target_has_avx512() != 0 {
+        guard row % 2 == 0 else { continue }
+        multiplyRows(
+          kernels, stripStride, patches + row * line, count, into: sums + row * 64,
+          ahead: ahead.map { $0 + row / 2 * KernelStrips.kernelCount })
+      } else {
+        for half in [0, 8] {
+          multiplyHalfRow(
+            kernels + half, stripStride, patches + (row * line + half), count,
+            into: sums + (row * 64 + half))
+        }
+      }
+    }
+  }
+
+  /// Two rows of a tile.
+  /// - Parameter sums: `[input][16 pixels][16]`, from the first of these rows on.
+  @inline(never)
+  private static func multiplyRows(
+    _ kernels: UnsafePointer<Float>, _ stripStride: Int, _ patches: UnsafePointer<Float>,
+    _ count: Int, into sums: UnsafeMutablePointer<Float>, ahead: UnsafePointer<Float>?
+  ) {
+    let others = sums + sumCount
+    var line = ahead ?? kernels
+    var (r0, r1) = (FourVectors(sums), FourVectors(sums + 64))
+    var (s0, s1) = (FourVectors(others), FourVectors(others + 64))
+    var (w, a) = (kernels, patches)
+    for _ in 0..<count {
+      if ahead != nil { ask(line) }
+      forEachTap { row, column in
+        // Turned by half a turn.
+        let taps = w + (8 &- 3 &* row &- column) &* 16
+        let (v, u) = (load(taps), load(taps + KernelStrips.kernelCount))
+        let p = a + (row &* patch &+ column) &* 16
+        r0.add(vectors: p, v, to: &s0, u)
+        r1.add(vectors: p + patch &* 16, v, to: &s1, u)
+      }
+      line += stripStride
+      w += stripStride
+      a += patchPixels &* 16
+    }
+    r0.put(sums)
+    r1.put(sums + 64)
+    s0.put(others)
+    s1.put(others + 64)
+  }
+
+  /// A row of a tile, of half of each vector.
+  @inline(never)
+  private static func multiplyHalfRow(
+    _ kernels: UnsafePointer<Float>, _ stripStride: Int, _ patches: UnsafePointer<Float>,
+    _ count: Int, into sums: UnsafeMutablePointer<Float>
+  ) {
+    var (r, s) = (FourHalves(sums), FourHalves(sums + sumCount))
+    var (w, a) = (kernels, patches)
+    for _ in 0..<count {
+      forEachTap { row, column in
+        let taps = w + (8 &- 3 &* row &- column) &* 16
+        r.add(
+          vectors: a + (row &* patch &+ column) &* 16, loadHalf(taps), to: &s,
+          loadHalf(taps + KernelStrips.kernelCount))
+      }
+      w += stripStride
+      a += patchPixels &* 16
+    }
+    r.put(sums)
+    s.put(sums + sumCount)
+  }
+
+  /// Adds up the sums of each pixel and input, and puts them where there are pixels.
+  /// - Parameter sums: `[input][16 pixels][16]`.
+  private static func putSums(
+    _ sums: UnsafePointer<Float>, _ tiling: Winograd.Tiling, _ tile: Int, into result: Tensor,
+    _ inputs: Range<Int>
+  ) {
+    let channels = result.shape[3]
+    let (image, top, first) = tiling.origin(tile)
+    withScratch(256) { turned in
+      for input in stride(from: inputs.lowerBound, to: inputs.upperBound, by: 16) {
+        let place = sums + (input - inputs.lowerBound) * sumCount
+        for row in 0..<min(4, tiling.height - top) {
+          let line = (image * tiling.height + top + row) * tiling.width + first
+          for pixel in 0..<min(4, tiling.width - first) {
+            transpose16x16(place + (row * 4 + pixel) * 16, sumCount, into: turned, 16)
+            var sum = Vector()
+            for number in 0..<16 { sum += load(turned + number * 16) }
+            store(sum, result.pointer + ((line + pixel) * channels + input))
+          }
         }
       }
     }
