@@ -96,12 +96,13 @@ public func convolution(
       .reshaped([batch, rows, columns, outputs])
   }
   if Winograd.isUsed, geometry.hasStrips(inputs: inputs, outputs: outputs) {
-    let kernels = KernelStrips(
-      weights.ordered(as: geometry.weightsShape(inputs: inputs, outputs: outputs)))
-    return Winograd.suits(
+    let isWinograd = Winograd.suits(
       batch: batch, height: rows, width: columns, inputs: inputs, outputs: outputs, geometry)
-      ? Winograd.convolution(x, kernels, bias: bias, rotated: false)
-      : SmallPictures.convolution(x, kernels, bias: bias)
+    return KernelStrips.with(weights) {
+      isWinograd
+        ? Winograd.convolution(x, $0, bias: bias, rotated: false)
+        : SmallPictures.convolution(x, $0, bias: bias)
+    }
   }
   let weights = weights.ordered(as: geometry.rowsShape(inputs: inputs, outputs: outputs))
   let frame = geometry.paddingBefore
@@ -147,12 +148,13 @@ public func convolutionInputGradient(
       .reshaped(shape)
   }
   if Winograd.isUsed, geometry.hasStrips(inputs: inputs, outputs: outputs) {
-    let kernels = KernelStrips(
-      weights.ordered(as: geometry.weightsShape(inputs: inputs, outputs: outputs)))
-    return Winograd.suits(
+    let isWinograd = Winograd.suits(
       batch: batch, height: height, width: width, inputs: outputs, outputs: inputs, geometry)
-      ? Winograd.convolution(gradient, kernels, bias: nil, rotated: true)
-      : SmallPictures.inputGradient(gradient, kernels)
+    return KernelStrips.with(weights) {
+      isWinograd
+        ? Winograd.convolution(gradient, $0, bias: nil, rotated: true)
+        : SmallPictures.inputGradient(gradient, $0)
+    }
   }
   let weights = weights.ordered(as: geometry.rowsShape(inputs: inputs, outputs: outputs))
   let (kernel, stride, frame) = (geometry.kernel, geometry.stride, geometry.paddingBefore)
@@ -218,8 +220,7 @@ public func upsampledConvolution(_ x: Tensor, _ weights: Tensor, bias: Tensor?) 
   if UpsampledConvolution.suits(
     batch: batch, height: height, width: width, inputs: inputs, outputs: outputs)
   {
-    let strips = weights.ordered(as: geometry.weightsShape(inputs: inputs, outputs: outputs))
-    return UpsampledConvolution.convolution(x, KernelStrips(strips), bias: bias)
+    return KernelStrips.with(weights) { UpsampledConvolution.convolution(x, $0, bias: bias) }
   }
   return convolution(
     x.resizedToNearest(height: 2 * height, width: 2 * width), weights, bias: bias, geometry)
@@ -236,8 +237,7 @@ public func upsampledConvolutionInputGradient(_ gradient: Tensor, _ weights: Ten
   if UpsampledConvolution.suitsGradient(
     batch: batch, height: height, width: width, inputs: inputs, outputs: outputs)
   {
-    let strips = weights.ordered(as: geometry.weightsShape(inputs: inputs, outputs: outputs))
-    return UpsampledConvolution.inputGradient(gradient, KernelStrips(strips))
+    return KernelStrips.with(weights) { UpsampledConvolution.inputGradient(gradient, $0) }
   }
   return convolutionInputGradient(
     gradient, weights, inputShape: [batch, 2 * height, 2 * width, inputs], geometry

@@ -81,25 +81,28 @@ extension Tensor {
   }
 }
 
-/// The weights of a convolution of 3x3 kernels, in strips.
+/// The weights of a convolution of 3x3 kernels, in strips, while something else keeps them.
 struct KernelStrips {
   /// The nine taps of sixteen outputs.
   static let kernelCount = 9 * 16
 
-  /// `[outputs / 16, inputs, 3, 3, 16]`.
-  let weights: Tensor
   let inputs: Int
   let outputs: Int
   private let base: UnsafePointer<Float>
 
-  init(_ weights: Tensor) {
-    precondition(weights.shape.isInStrips, "weights \(weights.shape) in strips")
-    self.weights = weights
-    (inputs, outputs) = (weights.shape.inputChannels, weights.shape.outputChannels)
-    base = UnsafePointer(weights.pointer)
+  /// Calls `body` with weights `[outputs / 16, inputs, 3, 3, 16]`, or in the other order that a convolution takes.
+  static func with<R>(_ weights: Tensor, _ body: (KernelStrips) -> R) -> R {
+    let (inputs, outputs) = (weights.shape.inputChannels, weights.shape.outputChannels)
+    let strips = weights.ordered(
+      as: ConvolutionGeometry(kernel: 3).weightsShape(inputs: inputs, outputs: outputs))
+    precondition(strips.shape.isInStrips, "weights \(weights.shape) in strips")
+    return withExtendedLifetime(strips) {
+      body(KernelStrips(inputs: inputs, outputs: outputs, base: UnsafePointer(strips.pointer)))
+    }
   }
 
-  var count: Int { weights.count }
+  /// How many floats there are.
+  var count: Int { inputs * outputs * 9 }
   /// From a kernel to that of the next sixteen outputs.
   var stripStride: Int { inputs * Self.kernelCount }
 

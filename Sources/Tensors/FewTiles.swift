@@ -191,7 +191,7 @@ enum FewTiles {
       let products = Products(
         left: left.pointer, inner: x.shape[3], groups: groups, columns: columns,
         sums: storage.pointer)
-      multiply(KernelSteps(w, rotated: rotated), products)
+      KernelSteps.with(w, rotated: rotated) { multiply($0, products) }
       for strip in 0..<strips {
         let column = columns.lowerBound + strip * 16
         for group in 0..<groups {
@@ -231,10 +231,14 @@ enum FewTiles {
 
   /// Adds the products up.
   private static func multiply(_ kernels: KernelSteps, _ products: Products) {
-    let columns = products.columns
-    let half =
-      processor_target_has_avx512() != 0
-      ? nil : StoragePool.shared.storage(count: 6 * halfStride)
+    let (columns, groups) = (products.columns, products.groups)
+    let isWide = processor_target_has_avx512() != 0
+    // Half transformed weights in memory: with registers of 512 bits two groups pay for those of a row of elements, which stay in
+    // the first-level cache.
+    let storage = StoragePool.shared.storage(count: (isWide ? 1 : 6) * halfStride)
+    let half = storage.pointer
+    // As many loops of a row of elements ask for the next kernels: they then come as evenly as can be.
+    let shares = groups >= 4 ? 4 : groups >= 2 ? 2 : 1
     func step(_ first: Int, _ column: Int) -> KernelSteps.Step {
       let last = min(products.inner, first / innerBlock * innerBlock + innerBlock)
       return KernelSteps.Step(
@@ -255,25 +259,43 @@ enum FewTiles {
     while let here = next, here.column < columns.upperBound {
       next = step(after: here)
       let taps = kernels.take(here)
-      if let half { packWeights(taps, count: here.inner.count, into: half.pointer) }
+      if !isWide { packWeights(taps, count: here.inner.count, into: half) }
       let strip = (here.column - columns.lowerBound) / 16
       for row in 0..<6 {
-        var lines = kernels.ahead(of: next, loop: row)
-        for group in 0..<products.groups {
-          let left = products.left(group: group, row: row, channel: here.inner.lowerBound)
-          let place = products.sums(strip: strip, group: group, row: row)
-          if let half {
-            multiply(
-              half.pointer + row * halfStride, left, here.inner.count, into: place, lines,
-              then: kernels.nothing)
-          } else {
-            multiply(taps, row: row, left, here.inner.count, into: place, lines)
+        func lines(_ loop: Int) -> KernelsAhead {
+          loop < shares
+            ? kernels.ahead(of: next, loop: row * shares + loop, shares: shares) : kernels.nothing
+        }
+        func left(_ group: Int) -> UnsafePointer<Float> {
+          products.left(group: group, row: row, channel: here.inner.lowerBound)
+        }
+        func place(_ group: Int) -> UnsafeMutablePointer<Float> {
+          products.sums(strip: strip, group: group, row: row)
+        }
+        var group = 0
+        if isWide, groups > 1 {
+          let row = transformRow(row, taps, here.inner.count, into: half)
+          while group + 1 < groups {
+            multiplyPair(
+              row, (left(group), left(group + 1)), here.inner.count,
+              into: (place(group), place(group + 1)), (lines(group), lines(group + 1)))
+            group += 2
           }
-          lines = kernels.nothing
+        }
+        while group < groups {
+          if !isWide {
+            multiply(
+              half + row * halfStride, left(group), here.inner.count, into: place(group),
+              lines(group), then: kernels.nothing)
+          } else {
+            multiply(
+              taps, row: row, left(group), here.inner.count, into: place(group), lines(group))
+          }
+          group += 1
         }
       }
     }
-    withExtendedLifetime((kernels, half)) {}
+    withExtendedLifetime(storage) {}
   }
 
   // MARK: - The gradient by the weights

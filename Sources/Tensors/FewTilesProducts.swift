@@ -189,6 +189,135 @@ extension FewTiles {
     r5.put(sums + 320)
   }
 
+  /// Half transformed weights of a row of elements, `[3][16]` for each channel, channels `stride` apart.
+  struct HalfRow {
+    var base: UnsafePointer<Float>
+    var stride: Int
+  }
+
+  /// Half transformed weights of a row of elements, in the kernels themselves or put into memory.
+  ///
+  /// - Parameters:
+  ///   - taps: kernels, `[count][9][16]`.
+  ///   - target: room for `[count][3][16]`.
+  @inline(__always)
+  static func transformRow(
+    _ row: Int, _ taps: UnsafePointer<Float>, _ count: Int,
+    into target: UnsafeMutablePointer<Float>
+  ) -> HalfRow {
+    switch row {
+    case 0: return HalfRow(base: taps, stride: KernelStrips.kernelCount)
+    case 1: transformRow(at: Winograd.near, taps, count, into: target)
+    case 2: transformRow(at: -Winograd.near, taps, count, into: target)
+    case 3: transformRow(at: Winograd.far, taps, count, into: target)
+    case 4: transformRow(at: -Winograd.far, taps, count, into: target)
+    default: return HalfRow(base: taps + 6 * 16, stride: KernelStrips.kernelCount)
+    }
+    return HalfRow(base: UnsafePointer(target), stride: 48)
+  }
+
+  @inline(never)
+  private static func transformRow(
+    at point: Float, _ taps: UnsafePointer<Float>, _ count: Int,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    let half = KernelAtPoint(point)
+    for k in 0..<count {
+      let (w, place) = (taps + k &* KernelStrips.kernelCount, target + k &* 48)
+      store(half.column(w), place)
+      store(half.column(w + 16), place + 16)
+      store(half.column(w + 32), place + 32)
+    }
+  }
+
+  /// Adds the products of a row of elements of two groups of tiles with sixteen columns, half of the elements after the other: the
+  /// second half of the weights' transform serves eight tiles then.
+  ///
+  /// - Parameters:
+  ///   - half: half transformed weights.
+  ///   - left, sums: of either group.
+  @inline(__always)
+  static func multiplyPair(
+    _ half: HalfRow, _ left: (UnsafePointer<Float>, UnsafePointer<Float>),
+    _ count: Int, into sums: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>),
+    _ rows: (KernelsAhead, KernelsAhead)
+  ) {
+    multiplyFirst(half, left.0, left.1, count, into: sums.0, sums.1, rows.0)
+    multiplyLast(half, left.0, left.1, count, into: sums.0, sums.1, rows.1)
+  }
+
+  /// The elements at 0 and at the near points.
+  @inline(never)
+  private static func multiplyFirst(
+    _ half: HalfRow, _ left: UnsafePointer<Float>, _ others: UnsafePointer<Float>,
+    _ count: Int, into sums: UnsafeMutablePointer<Float>, _ otherSums: UnsafeMutablePointer<Float>,
+    _ rows: KernelsAhead
+  ) {
+    multiplyThree(
+      half, end: 0, point: Winograd.near, elements: (0, 1, 2), left, others, count, into: sums,
+      otherSums, rows)
+  }
+
+  /// The elements at the far points and at infinity.
+  @inline(never)
+  private static func multiplyLast(
+    _ half: HalfRow, _ left: UnsafePointer<Float>, _ others: UnsafePointer<Float>,
+    _ count: Int, into sums: UnsafeMutablePointer<Float>, _ otherSums: UnsafeMutablePointer<Float>,
+    _ rows: KernelsAhead
+  ) {
+    multiplyThree(
+      half, end: 32, point: Winograd.far, elements: (5, 3, 4), left, others, count, into: sums,
+      otherSums, rows)
+  }
+
+  /// Three of the elements of a row: one that is a column of the half transformed weights, and those at a point and at minus it.
+  @inline(__always)
+  private static func multiplyThree(
+    _ half: HalfRow, end: Int, point: Float, elements: (Int, Int, Int),
+    _ left: UnsafePointer<Float>, _ others: UnsafePointer<Float>, _ count: Int,
+    into sums: UnsafeMutablePointer<Float>, _ otherSums: UnsafeMutablePointer<Float>,
+    _ rows: KernelsAhead
+  ) {
+    let (e0, e1, e2) = (elements.0 &* 64, elements.1 &* 64, elements.2 &* 64)
+    var (r0, r1, r2) = (FourVectors(sums + e0), FourVectors(sums + e1), FourVectors(sums + e2))
+    var (s0, s1, s2) = (
+      FourVectors(otherSums + e0), FourVectors(otherSums + e1), FourVectors(otherSums + e2)
+    )
+    let (l0, l1, l2) = (
+      elements.0 &* elementStride, elements.1 &* elementStride, elements.2 &* elementStride
+    )
+    var (w, a, b, k, rows) = (half.base, left, others, 0, rows)
+    while k < count {
+      for _ in 0..<4 {
+        rows.ask(step: k)
+        let v0 = load(w + end)
+        r0.add(v0, a + l0)
+        s0.add(v0, b + l0)
+        let (even, odd) = (
+          load(w).addingProduct(load(w + 32), Vector(repeating: point * point)), load(w + 16)
+        )
+        let v1 = even.addingProduct(odd, Vector(repeating: point))
+        r1.add(v1, a + l1)
+        s1.add(v1, b + l1)
+        let v2 = even.addingProduct(odd, Vector(repeating: -point))
+        r2.add(v2, a + l2)
+        s2.add(v2, b + l2)
+        w += half.stride
+        a += group
+        b += group
+        k &+= 1
+      }
+      a += quadCount - elementStride
+      b += quadCount - elementStride
+    }
+    r0.put(sums + e0)
+    r1.put(sums + e1)
+    r2.put(sums + e2)
+    s0.put(otherSums + e0)
+    s1.put(otherSums + e1)
+    s2.put(otherSums + e2)
+  }
+
   // MARK: - With registers of 256 bits
 
   /// The same with half transformed weights, `[count][3][16]`.

@@ -6,12 +6,12 @@
 
 import CProcessor
 
-/// Some lines of memory that are used soon, asked for three at once in every other step of a loop: a processor forgets what it is
-/// asked for beyond some twenty lines at once.
+/// Some lines of memory that are used soon, asked for three at once in some steps of a loop: a processor forgets what it is asked for
+/// beyond some twenty lines at once.
 struct KernelsAhead {
   var line: UnsafePointer<Float>
   /// In which steps of a loop: those without these bits.
-  var mask = 1
+  var mask: Int
 
   @_transparent
   mutating func ask(step: Int) {
@@ -27,13 +27,10 @@ struct KernelsAhead {
 struct KernelSteps {
   /// The most channels of the sum of a step.
   static let mostInner = 32
-  /// How many loops ask for the next step's kernels, each for as many of them.
-  static let loops = 6
-
   private let kernels: KernelStrips
   /// Whether the kernel is that of the gradient by the input: turned by half a turn, with inputs and outputs exchanged.
   private let rotated: Bool
-  private let turned: Storage?
+  private let turned: UnsafeMutablePointer<Float>?
 
   /// Up to ``mostInner`` channels of the sum, a multiple of sixteen, and sixteen columns.
   struct Step {
@@ -41,11 +38,13 @@ struct KernelSteps {
     var column: Int
   }
 
-  init(_ kernels: KernelStrips, rotated: Bool) {
-    (self.kernels, self.rotated) = (kernels, rotated)
-    turned =
-      rotated
-      ? StoragePool.shared.storage(count: Self.mostInner * KernelStrips.kernelCount) : nil
+  /// Calls `body` with all kernels of a convolution, or with `rotated` of its gradient by the input.
+  static func with(_ kernels: KernelStrips, rotated: Bool, _ body: (KernelSteps) -> Void) {
+    let storage =
+      rotated ? StoragePool.shared.storage(count: mostInner * KernelStrips.kernelCount) : nil
+    withExtendedLifetime(storage) {
+      body(KernelSteps(kernels: kernels, rotated: rotated, turned: storage?.pointer))
+    }
   }
 
   /// The channels of the sum, and the columns.
@@ -59,7 +58,7 @@ struct KernelSteps {
       return kernels.kernel(input: step.inner.lowerBound, output: step.column)
     }
     let size = KernelStrips.kernelCount
-    var place = turned.pointer
+    var place = turned
     for output in stride(from: step.inner.lowerBound, to: step.inner.upperBound, by: 16) {
       let source = kernels.kernel(input: step.column, output: output)
       for tap in 0..<9 {
@@ -67,22 +66,25 @@ struct KernelSteps {
       }
       place += 16 &* size
     }
-    return UnsafePointer(place - step.inner.count * size)
+    return UnsafePointer(turned)
   }
 
   /// No more than three lines that are there already.
   var nothing: KernelsAhead { KernelsAhead(line: kernels.kernel(input: 0, output: 0), mask: -1) }
 
-  /// What one of ``loops`` loops of half as many askings as there are channels is to ask for, of a step that comes next.
+  /// What a loop over the channels of a step is to ask for of the next one, if six times as many loops as told share its kernels.
+  /// - Parameters:
+  ///   - shares: 1, 2 or 4.
+  ///   - loop: less than six times that.
   @inline(__always)
-  func ahead(of step: Step?, loop: Int) -> KernelsAhead {
-    // Sixteen channels in three loops each: of a turned kernel they are a strip of outputs.
-    let (sixteen, third) = (loop / 3 &* 16, loop % 3)
-    guard let step, sixteen < step.inner.count else {
-      return nothing
-    }
+  func ahead(of step: Step?, loop: Int, shares: Int) -> KernelsAhead {
+    // Sixteen channels in half of the loops each: of a turned kernel they are a strip of outputs.
+    let half = 3 &* shares
+    let (sixteen, part) = (loop / half &* 16, loop % half)
+    guard let step, sixteen < step.inner.count else { return nothing }
     return KernelsAhead(
-      line: kernel(step.inner.lowerBound &+ sixteen, step.column) + third &* 48 &* 16)
+      line: kernel(step.inner.lowerBound &+ sixteen, step.column) + part &* (48 / shares) &* 16,
+      mask: 2 &* shares &- 1)
   }
 
   /// Where the kernels of sixteen channels of the sum and sixteen columns lie.
