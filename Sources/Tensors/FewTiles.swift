@@ -19,9 +19,11 @@ enum FewTiles {
   static let quadCount = 4 * rowCount
   /// The most tiles for which this is faster, with weights from a cache and with weights from memory. With registers of 256 bits
   /// each load serves half as many products, so that more tiles pay for transformed weights in memory.
-  private static let mostTiles = 8
-  @inline(__always) private static var mostTilesFromMemory: Int {
+  @inline(__always) private static var mostTiles: Int {
     processor_target_has_avx512() != 0 ? 16 : 8
+  }
+  @inline(__always) private static var mostTilesFromMemory: Int {
+    processor_target_has_avx512() != 0 ? 32 : 8
   }
   /// How many tiles there are where the gradient by the weights is made this way. With registers of 256 bits it pays from four on.
   @inline(__always) private static var tilesOfGradient: ClosedRange<Int> {
