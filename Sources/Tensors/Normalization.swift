@@ -233,22 +233,22 @@ public func groupNormalizationGradient(
     let factor = UnsafePointer(factors.pointer) + image * 2 * channels
     let partial = sums.pointer + task * 2 * channels
     let (from, to) = (part * pixelGrain, min(pixels, (part + 1) * pixelGrain))
-    for (j, n) in VectorRuns(0..<channels) {
-      let (rate, offset) = (read(factor + j, n), read(factor + (channels &+ j), n))
-      let (gamma, beta) = (read(scales + j, n), read(shifts + j, n))
-      var (sum, product) = (Vector(), Vector())
-      var index = (image &* pixels &+ from) &* channels &+ j
-      for _ in from..<to {
-        let normal = read(source + index, n) * rate + offset
-        var value = read(upper + index, n)
-        if silu { value *= SiLU.derivative(normal * gamma + beta) }
-        write(value, target + index, n)
-        sum += value
-        product.addProduct(value, normal)
-        index &+= channels
+    partial.update(repeating: 0, count: 2 * channels)
+    // Pixel by pixel, for memory is fastest in order; the sums stay in the first-level cache.
+    for pixel in from..<to {
+      let row = (image &* pixels &+ pixel) &* channels
+      for (j, n) in VectorRuns(0..<channels) {
+        let normal =
+          read(source + (row &+ j), n) * read(factor + j, n) + read(factor + (channels &+ j), n)
+        var value = read(upper + (row &+ j), n)
+        if silu {
+          value *= SiLU.derivative(normal * read(scales + j, n) + read(shifts + j, n))
+        }
+        write(value, target + (row &+ j), n)
+        let (sum, product) = (partial + j, partial + (channels &+ j))
+        write(read(sum, n) + value, sum, n)
+        write(read(product, n).addingProduct(value, normal), product, n)
       }
-      write(sum, partial + j, n)
-      write(product, partial + (channels &+ j), n)
     }
   }
 
