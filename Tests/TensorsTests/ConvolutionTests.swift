@@ -72,6 +72,10 @@ private struct Case: CustomTestStringConvertible {
     Case(
       batch: 1, height: 11, width: 18, inputs: 176, outputs: 192,
       geometry: ConvolutionGeometry(kernel: 3)),
+    // Three groups of four tiles, and seven with weights that come from memory: one is left over of pairs.
+    Case(height: 12, width: 10, inputs: 48, outputs: 80, geometry: ConvolutionGeometry(kernel: 3)),
+    Case(
+      height: 17, width: 19, inputs: 176, outputs: 192, geometry: ConvolutionGeometry(kernel: 3)),
     Case(
       height: 6, width: 7, inputs: 80, outputs: 48,
       geometry: ConvolutionGeometry(kernel: 3, stride: 2)),
@@ -173,8 +177,9 @@ private struct Case: CustomTestStringConvertible {
       convolution(x, w, bias: bias, ConvolutionGeometry(kernel: 3))
     }
     for widest in [MatrixProduct.stripWidth, Row80.width] {
-      let found = Winograd.convolution(
-        x, KernelStrips(w), bias: bias, rotated: false, widestStrip: widest)
+      let found = KernelStrips.with(w) {
+        Winograd.convolution(x, $0, bias: bias, rotated: false, widestStrip: widest)
+      }
       #expect(relativeError(found, direct) <= 5e-5)
     }
   }

@@ -58,26 +58,27 @@ import Testing
   /// The parts of the memory that some kernels take are all of it, each line once.
   @Test(arguments: [false, true])
   func linesOfParts(_ transposed: Bool) {
-    let kernels = KernelStrips(random([5, 96, 3, 3, 16], 1))
     let (inputs, outputs) = (16..<64, 32..<80)
-    let base = kernels.kernel(input: 0, output: 0)
-    var found: [Int] = []
-    for part in 0..<25 {
-      let lines = kernels.lines(
-        transposed: transposed, inner: transposed ? outputs : inputs,
-        columns: transposed ? inputs : outputs, part: part, of: 25)
-      for row in 0..<lines.rows {
-        found += stride(from: 0, to: lines.run, by: 16).map {
-          lines.base - base + row * lines.stride + $0
+    KernelStrips.with(random([5, 96, 3, 3, 16], 1)) { kernels in
+      let base = kernels.kernel(input: 0, output: 0)
+      var found: [Int] = []
+      for part in 0..<25 {
+        let lines = kernels.lines(
+          transposed: transposed, inner: transposed ? outputs : inputs,
+          columns: transposed ? inputs : outputs, part: part, of: 25)
+        for row in 0..<lines.rows {
+          found += stride(from: 0, to: lines.run, by: 16).map {
+            lines.base - base + row * lines.stride + $0
+          }
         }
       }
-    }
-    let expected = outputs.filter { $0 % 16 == 0 }.flatMap { output in
-      inputs.flatMap { input in
-        (0..<9).map { kernels.kernel(input: input, output: output) - base + $0 * 16 }
+      let expected = outputs.filter { $0 % 16 == 0 }.flatMap { output in
+        inputs.flatMap { input in
+          (0..<9).map { kernels.kernel(input: input, output: output) - base + $0 * 16 }
+        }
       }
+      #expect(found.sorted() == expected)
     }
-    #expect(found.sorted() == expected)
   }
 
   @Test func doesNotDependOnTheNumberOfThreads() {
