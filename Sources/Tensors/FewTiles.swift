@@ -2,13 +2,14 @@
 // only: to put the transformed weights into memory and to read them again would take as long as the products do.
 //
 // So the second half of their transform happens in registers, between the load and the products: of six elements that stand in
-// a row of a transformed kernel, the products of four tiles are added up at once, in 24 registers of 512 bits.
+// a row of a transformed kernel, the products of four tiles are added up at once, in 24 registers of 512 bits. Where there are more
+// tiles it is three elements and eight tiles, of weights whose first half is transformed a row or two before.
 
 import CProcessor
 
 /// The convolutions of ``Winograd`` where there are few tiles.
 enum FewTiles {
-  /// How many tiles are multiplied at once.
+  /// How many tiles are a group, whose numbers lie together.
   static let group = 4
   /// Numbers that belong to a row of six elements of a group of tiles.
   private static let rowCount = 6 * group

@@ -27,6 +27,7 @@ struct KernelsAhead {
 struct KernelSteps {
   /// The most channels of the sum of a step.
   static let mostInner = 32
+
   private let kernels: KernelStrips
   /// Whether the kernel is that of the gradient by the input: turned by half a turn, with inputs and outputs exchanged.
   private let rotated: Bool
@@ -47,8 +48,7 @@ struct KernelSteps {
     }
   }
 
-  /// The channels of the sum, and the columns.
-  var inner: Int { rotated ? kernels.outputs : kernels.inputs }
+  /// How many columns there are.
   var columns: Int { rotated ? kernels.inputs : kernels.outputs }
 
   /// The kernels of a step, `[inner][9][16]`, valid until the next call.
