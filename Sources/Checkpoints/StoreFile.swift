@@ -39,6 +39,9 @@ public enum Dataset: Sendable {
   /// UTF-8 text, as many as the shape has elements.
   case strings([String], shape: Shape)
 
+  /// What files hold has no more dimensions: weights in strips are of memory alone.
+  static let mostDimensions = 4
+
   public var shape: Shape {
     switch self {
     case .floats(let tensor): tensor.shape

@@ -254,17 +254,15 @@ struct StoreReader {
     }
   }
 
-  /// What files hold has no more: weights in strips are of memory alone.
-  private static let mostDimensions = 4
-
   /// The shape of a dataset, once its count is known to fit in the file.
   private func shape(of space: Identifier, _ datasetPath: String) throws(StoreError) -> Shape {
     let rank = Int(H5Sget_simple_extent_ndims(space.id))
-    guard (0...Self.mostDimensions).contains(rank), H5Sget_simple_extent_type(space.id) != H5S_NULL
+    guard (0...Dataset.mostDimensions).contains(rank),
+      H5Sget_simple_extent_type(space.id) != H5S_NULL
     else {
-      throw bad(datasetPath, "found \(rank) dimensions, wanted 0 to \(Self.mostDimensions)")
+      throw bad(datasetPath, "found \(rank) dimensions, wanted 0 to \(Dataset.mostDimensions)")
     }
-    var extents = [hsize_t](repeating: 0, count: Self.mostDimensions)
+    var extents = [hsize_t](repeating: 0, count: Dataset.mostDimensions)
     try check(H5Sget_simple_extent_dims(space.id, &extents, nil), datasetPath)
     let used = extents.prefix(rank)
     let names = used.map(String.init).joined(separator: ", ")
@@ -305,9 +303,9 @@ struct StoreReader {
     switch H5Pget_layout(creation.id) {
     case H5D_COMPACT, H5D_CONTIGUOUS: break
     case H5D_CHUNKED:
-      var chunk = [hsize_t](repeating: 0, count: Self.mostDimensions)
+      var chunk = [hsize_t](repeating: 0, count: Dataset.mostDimensions)
       let rank = H5Pget_chunk(creation.id, Int32(chunk.count), &chunk)
-      guard (1...Int32(Self.mostDimensions)).contains(rank) else { throw failed(datasetPath) }
+      guard (1...Int32(Dataset.mostDimensions)).contains(rank) else { throw failed(datasetPath) }
       var byteCount = elementByteCount
       for extent in chunk.prefix(Int(rank)) {
         let (product, overflows) = byteCount.multipliedReportingOverflow(by: Int(clamping: extent))

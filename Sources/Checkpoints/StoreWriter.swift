@@ -11,7 +11,7 @@ extension StoreFile {
   /// Tensors are written from where they lie; no second copy of them is made.
   /// - Throws: `StoreError` of kind `cantCreate` or `inputOutput`; what was at `path` is then still there, and what was
   ///   begun is removed. Of kind `badData` for content that can't be saved: a path that doesn't begin with a slash, a
-  ///   count that isn't that of the shape, a NUL in a string.
+  ///   count that isn't that of the shape, more dimensions than are read, a NUL in a string.
   /// - Returns: the SHA-256 of the file, for the manifest.
   @discardableResult
   public func save(to path: String, system: any SystemCalls = PosixCalls()) throws(StoreError)
@@ -57,6 +57,11 @@ extension StoreFile {
     for (path, dataset) in datasets {
       guard dataset.count == dataset.shape.count else {
         throw refuse("\(path): \(dataset.count) values for the shape \(dataset.shape)")
+      }
+      guard dataset.shape.rank <= Dataset.mostDimensions else {
+        throw refuse(
+          "\(path): \(dataset.shape.rank) dimensions can't be saved, \(Dataset.mostDimensions) at most"
+        )
       }
       guard case .strings(let strings, _) = dataset else { continue }
       for string in strings { try check(string, path) }

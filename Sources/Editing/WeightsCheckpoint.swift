@@ -14,7 +14,8 @@ struct WeightsCheckpoint {
   /// The denoiser's weights by diffusers' names, in diffusers' shapes; or, by the settings, those of LoRA alone, by the
   /// names and in the shapes of ``LoRA``.
   var weights: [String: Tensor]
-  /// Adam's running moments of the gradient by the same names, in the shapes that the program computes with.
+  /// Adam's running moments of the gradient by the same names, in the shapes that the program computes with; in files, and as
+  /// read from them, ``Tensors/Shape/unstripped``.
   var moments: [String: Adam.Moments]
   /// The loss of each step done.
   var losses: [Float]
@@ -40,8 +41,12 @@ struct WeightsCheckpoint {
     var file = StoreFile(
       attributes: attributes,
       datasets: ["/history/loss": .floats(Tensor(losses, [losses.count]))])
-    for (group, tensors) in groups {
-      for (name, tensor) in tensors { file.datasets["\(group)/\(name)"] = .floats(tensor) }
+    for (name, tensor) in weights {
+      file.datasets["\(header.weightsGroup)/\(name)"] = .floats(tensor)
+    }
+    for (name, moments) in moments {
+      file.datasets["\(Self.meanGroup)/\(name)"] = Self.dataset(ofMoment: moments.mean)
+      file.datasets["\(Self.varianceGroup)/\(name)"] = Self.dataset(ofMoment: moments.variance)
     }
     for parameter in parameters {
       file.datasets["\(header.weightsGroup)/\(parameter.name)"] = .deferredFloats(
@@ -50,11 +55,12 @@ struct WeightsCheckpoint {
     return try file.save(to: path)
   }
 
-  private var groups: [(path: String, tensors: [String: Tensor])] {
-    [
-      (header.weightsGroup, weights), ("/optimizer/first_moment", moments.mapValues(\.mean)),
-      ("/optimizer/second_moment", moments.mapValues(\.variance)),
-    ]
+  fileprivate static let meanGroup = "/optimizer/first_moment"
+  fileprivate static let varianceGroup = "/optimizer/second_moment"
+
+  /// What a file has of a moment, converted when it is written, one at a time.
+  private static func dataset(ofMoment moment: Tensor) -> Dataset {
+    .deferredFloats(shape: moment.shape.unstripped) { moment.unstripped() }
   }
 }
 
@@ -77,9 +83,9 @@ extension WeightsCheckpoint {
     header = try CheckpointHeader(file, format: Self.format)
     embeddingDigest = try file.string("embedding_digest")
     weights = try tensors(header.weightsGroup)
-    let variances = try tensors("/optimizer/second_moment")
+    let variances = try tensors(Self.varianceGroup)
     moments = try Dictionary(
-      uniqueKeysWithValues: tensors("/optimizer/first_moment").compactMap { name, mean in
+      uniqueKeysWithValues: tensors(Self.meanGroup).compactMap { name, mean in
         variances[name].map { (name, Adam.Moments(mean: mean, variance: $0)) }
       })
     digest = file.digest

@@ -126,9 +126,8 @@ public enum WeightsStage {
       let unet = try base.folder.unet()
       let tuned = unet.tunedParameters(settings)
       if let saved { try tuned.load(saved.weights, from: path) }
-      let moments = try checkedMoments(of: tuned)
       saved?.weights = [:]
-      saved?.moments = [:]
+      let moments = try takeMoments(of: tuned)
       StoragePool.shared.trim()
       try run.checkMemory(toTrain: tuned)
       if settings.finetune.lora != nil, settings.finetune.learningRate < 1e-5 {
@@ -155,20 +154,25 @@ public enum WeightsStage {
       }
     }
 
-    /// The saved state of Adam, which has to fit what is tuned.
-    private func checkedMoments(of tuned: [Parameter]) throws -> [String: Adam.Moments] {
-      guard let saved else { return [:] }
+    /// Takes the saved state of Adam, which has to fit what is tuned, out of what is saved: no two copies of it are held.
+    private mutating func takeMoments(of tuned: [Parameter]) throws -> [String: Adam.Moments] {
+      guard saved != nil else { return [:] }
+      var moments: [String: Adam.Moments] = [:]
       for parameter in tuned {
-        let found = saved.moments[parameter.name]
-        let shapes = [found?.mean.shape, found?.variance.shape]
-        guard shapes == [parameter.value.shape, parameter.value.shape] else {
+        let shape = parameter.value.shape
+        guard let found = saved?.moments.removeValue(forKey: parameter.name),
+          [found.mean.shape, found.variance.shape] == [shape.unstripped, shape.unstripped]
+        else {
           throw EditingError(
             .badData,
             "\(path): found no state of the optimiser for \(parameter.name) of the shape "
-              + "\(parameter.value.shape); --restart begins anew")
+              + "\(shape.unstripped); --restart begins anew")
         }
+        moments[parameter.name] = Adam.Moments(
+          mean: found.mean.ordered(as: shape), variance: found.variance.ordered(as: shape))
       }
-      return saved.moments
+      saved?.moments = [:]
+      return moments
     }
 
     /// Writes the folder and the file that were asked for, if any were, and gives their paths.

@@ -56,7 +56,7 @@ func padded(_ x: Tensor, before: (Int, Int), after: (Int, Int)) -> Tensor {
 }
 
 /// Runs `body` with the offsets of pixels `(b, y * step, x * step)` of a picture `[batch, tall, wide, channels]`.
-private func withPixelOffsets<R>(
+func withPixelOffsets<R>(
   batch: Int, rows: Int, columns: Int, step: Int, tall: Int, wide: Int, channels: Int,
   _ body: (UnsafePointer<Int32>) -> R
 ) -> R {
@@ -265,6 +265,9 @@ public func convolutionWeightGradient(
   if suitsWinograd(x, gradient, geometry) {
     return Winograd.weightGradient(x, gradient).ordered(as: shape)
   }
+  if Winograd.isUsed, geometry.hasStrips(inputs: inputs, outputs: outputs) {
+    return SmallPictures.weightGradient(x, gradient).ordered(as: shape)
+  }
   let kernel = geometry.kernel
   let result = Tensor(uninitialized: geometry.rowsShape(inputs: inputs, outputs: outputs))
   forEachTapRow(x, gradient, geometry) { tap, left in
@@ -298,6 +301,9 @@ public func convolutionWeightGradient(
     }
     if suitsWinograd(x, gradient, geometry) {
       return Winograd.weightGradient(x, gradient, inParts: taker)
+    }
+    if Winograd.isUsed, geometry.hasStrips(inputs: inputs, outputs: outputs) {
+      return SmallPictures.weightGradient(x, gradient, inParts: taker)
     }
   }
   guard !geometry.hasStrips(inputs: inputs, outputs: outputs) else {

@@ -29,6 +29,13 @@ extension Shape {
   /// The channels of a convolution's weights.
   var inputChannels: Int { isInStrips ? self[1] : self[2] }
   var outputChannels: Int { isInStrips ? 16 * self[0] : self[3] }
+
+  /// The shape of ``Tensor/unstripped()``.
+  public var unstripped: Shape {
+    isInStrips
+      ? ConvolutionGeometry(kernel: self[2]).rowsShape(inputs: self[1], outputs: 16 * self[0])
+      : self
+  }
 }
 
 extension Tensor {
@@ -73,9 +80,13 @@ extension Tensor {
     return byInput.transposed().reshaped([outputs, inputs, shape[0], shape[1]])
   }
 
-  /// A convolution's weights in the order of a shape that ``ConvolutionGeometry/weightsShape(inputs:outputs:)`` may be. These
-  /// themselves, if they lie so.
-  func ordered(as shape: Shape) -> Tensor {
+  /// A convolution's weights in strips as `[kernel, kernel, inputs, outputs]`; any other tensor itself.
+  public func unstripped() -> Tensor { ordered(as: shape.unstripped) }
+
+  /// A convolution's weights in the order of a shape that ``ConvolutionGeometry/weightsShape(inputs:outputs:)`` may be, such
+  /// as the inverse of ``unstripped()``. These themselves, if they lie so.
+  /// - Precondition: the shape is this one's, or that of the same weights in the other order.
+  public func ordered(as shape: Shape) -> Tensor {
     if shape == self.shape { return self }
     return shape.isInStrips ? outputsFirst().outputsInStrips() : outputsFirst().outputsLast()
   }

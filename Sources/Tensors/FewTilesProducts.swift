@@ -7,6 +7,10 @@ import CProcessor
 struct FourVectors {
   var (x0, x1, x2, x3): (Vector, Vector, Vector, Vector)
 
+  /// Zeros.
+  @_transparent
+  init() { (x0, x1, x2, x3) = (Vector(), Vector(), Vector(), Vector()) }
+
   @_transparent
   init(_ p: UnsafePointer<Float>) {
     (x0, x1, x2, x3) = (load(p), load(p + 16), load(p + 32), load(p + 48))
@@ -38,17 +42,24 @@ struct FourVectors {
   }
 
   @_transparent
-  func put(_ p: UnsafeMutablePointer<Float>) {
+  func put(_ p: UnsafeMutablePointer<Float>) { put(p, stride: 16) }
+
+  @_transparent
+  func put(_ p: UnsafeMutablePointer<Float>, stride: Int) {
     store(x0, p)
-    store(x1, p + 16)
-    store(x2, p + 32)
-    store(x3, p + 48)
+    store(x1, p + stride)
+    store(x2, p + 2 &* stride)
+    store(x3, p + 3 &* stride)
   }
 }
 
 /// The same of half a vector each, which stand a whole one apart.
 struct FourHalves {
   var (x0, x1, x2, x3): (SIMD8<Float>, SIMD8<Float>, SIMD8<Float>, SIMD8<Float>)
+
+  /// Zeros.
+  @_transparent
+  init() { (x0, x1, x2, x3) = (SIMD8<Float>(), SIMD8<Float>(), SIMD8<Float>(), SIMD8<Float>()) }
 
   @_transparent
   init(_ p: UnsafePointer<Float>) {
@@ -80,11 +91,14 @@ struct FourHalves {
   }
 
   @_transparent
-  func put(_ p: UnsafeMutablePointer<Float>) {
+  func put(_ p: UnsafeMutablePointer<Float>) { put(p, stride: 16) }
+
+  @_transparent
+  func put(_ p: UnsafeMutablePointer<Float>, stride: Int) {
     storeHalf(x0, p)
-    storeHalf(x1, p + 16)
-    storeHalf(x2, p + 32)
-    storeHalf(x3, p + 48)
+    storeHalf(x1, p + stride)
+    storeHalf(x2, p + 2 &* stride)
+    storeHalf(x3, p + 3 &* stride)
   }
 }
 

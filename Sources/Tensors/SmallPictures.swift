@@ -4,7 +4,8 @@
 // A picture is cut into tiles of 4x4 outputs, whose sums stay in registers. Forward these are of sixteen outputs, for each of the
 // sixteen pixels, and each number of the inputs is multiplied with sixteen weights. The gradient by the input is made of the same
 // sixteen weights, as they lie: they are multiplied with sixteen numbers of the gradient, and the products of all outputs are added
-// up at the end. With registers of 256 bits the sums are those of half the pixels and half the vectors.
+// up at the end. With registers of 256 bits the sums are those of half the pixels and half the vectors. The gradient by the weights
+// keeps the sums of a row of taps and four inputs, and goes through the pixels.
 
 import CProcessor
 
@@ -237,6 +238,7 @@ enum SmallPictures {
             multiplyVectors(
               w.kernel(input: input, output: first * 16), stripStride: w.stripStride,
               left.pointer + (tile * strips + first) * patchPixels * 16, count,
+              rows: tiling.height - tiling.origin(tile).y,
               into: sums.pointer + (tile * size + (input - inputs.lowerBound) * sumCount),
               ahead: tile == 0 ? ahead : nil)
           }
@@ -270,14 +272,16 @@ enum SmallPictures {
   }
 
   /// The products of two inputs' kernels of some strips with the gradients of a tile.
-  /// - Parameter ahead: kernels that are asked for, of as many inputs and strips.
+  /// - Parameters:
+  ///   - rows: how many there are from the tile's first on; beyond the picture the sums stay as they are.
+  ///   - ahead: kernels that are asked for, of as many inputs and strips.
   @inline(__always)
   private static func multiplyVectors(
     _ kernels: UnsafePointer<Float>, stripStride: Int, _ patches: UnsafePointer<Float>,
-    _ count: Int, into sums: UnsafeMutablePointer<Float>, ahead: UnsafePointer<Float>?
+    _ count: Int, rows: Int, into sums: UnsafeMutablePointer<Float>, ahead: UnsafePointer<Float>?
   ) {
     let line = patch * 16
-    for row in 0..<4 {
+    for row in 0..<min(4, rows) {
       if processor_target_has_avx512() != 0 {
         guard row % 2 == 0 else { continue }
         multiplyRows(
@@ -369,5 +373,145 @@ enum SmallPictures {
         }
       }
     }
+  }
+
+  // MARK: - The gradient by the weights
+
+  /// How many rows of the gradient a task makes.
+  private static let gradientRows = 16
+  /// The most columns of a task, times the pixels: so much of the gradient by the result stays in a second-level cache.
+  private static let pixelColumns = 1 << 16
+
+  /// - Parameters:
+  ///   - x: `[batch, height, width, inputs]`.
+  ///   - gradient: of the result, `[batch, height, width, outputs]`.
+  /// - Returns: `[outputs / 16, inputs, 3, 3, 16]`.
+  static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
+    let result = GradientTarget.result(x, gradient)
+    weightGradient(x, gradient) { rows, columns, make in
+      make(GradientTarget(result, rows: rows, columns: columns))
+    }
+    return result
+  }
+
+  /// The same, given away in parts.
+  static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
+    weightGradient(x, gradient) { rows, columns, make in
+      GradientTarget.give(rows, columns, inputs: x.shape[3], to: taker, make)
+    }
+  }
+
+  /// - Parameter place: for some rows and columns, calls the function that it gets with where they are to go.
+  private static func weightGradient(
+    _ x: Tensor, _ gradient: Tensor,
+    place: (
+      _ rows: Range<Int>, _ columns: Range<Int>, _ make: (_ target: GradientTarget) -> Void
+    ) -> Void
+  ) {
+    let (batch, height, width, inputs) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+    let (pixels, outputs) = (batch * height * width, gradient.shape[3])
+    let source = padded(x, before: (1, 1), after: (1, 1))
+    let (left, right) = (inStrips(source), inStrips(gradient))
+    let cut = ColumnTasks(
+      columns: outputs, wanted: 1, mostStrips: max(1, pixelColumns / pixels / 16), width: 16)
+    let tasks = SharedTasks(rows: inputs / gradientRows, columns: cut.count)
+    withPixelOffsets(
+      batch: batch, rows: height, columns: width, step: 1, tall: height + 2, wide: width + 2,
+      channels: 16
+    ) { offsets in
+      Parallel.forEach(tasks.count) { task in
+        guard let (number, chunk) = tasks[task] else { return }
+        let columns = cut[chunk]
+        guard !columns.isEmpty else { return }
+        let rows = (number * gradientRows)..<((number + 1) * gradientRows)
+        place(rows, columns) { target in
+          for column in stride(from: 0, to: columns.count, by: 16) {
+            multiplyGradients(
+              left.pointer + rows.lowerBound * source.shape.rows, line: (width + 2) * 16, offsets,
+              right.pointer + (columns.lowerBound + column) * pixels, pixels,
+              into: target.from(column: column).base)
+          }
+        }
+      }
+    }
+    withExtendedLifetime((left, right)) {}
+  }
+
+  /// Pictures, `[sixteen channels][pixel][16]`.
+  private static func inStrips(_ x: Tensor) -> Storage {
+    let (pixels, channels) = (x.shape.rows, x.shape[3])
+    let result = StoragePool.shared.storage(count: x.count)
+    Parallel.forEachRange(of: channels / 16, grain: max(1, 4096 / pixels)) { strips in
+      for strip in strips {
+        for pixel in 0..<pixels {
+          store(
+            load(x.pointer + (pixel * channels + strip * 16)),
+            result.pointer + (strip * pixels + pixel) * 16)
+        }
+      }
+    }
+    return result
+  }
+
+  /// The sums over all pixels of sixteen inputs times sixteen numbers of the gradient, for each of the taps.
+  /// - Parameters:
+  ///   - x: `[position in the frame][16]`.
+  ///   - line: from a position to the one below.
+  ///   - offsets: of the pixels' first taps in `x`.
+  ///   - gradient: `[pixel][16]`.
+  ///   - target: `[input][9][16]`.
+  private static func multiplyGradients(
+    _ x: UnsafePointer<Float>, line: Int, _ offsets: UnsafePointer<Int32>,
+    _ gradient: UnsafePointer<Float>, _ pixels: Int, into target: UnsafeMutablePointer<Float>
+  ) {
+    for input in stride(from: 0, to: gradientRows, by: 4) {
+      for row in 0..<3 {
+        let inputs = x + (row * line + input)
+        let place = target + (input * KernelStrips.kernelCount + row * 48)
+        if processor_target_has_avx512() != 0 {
+          multiplyTaps(inputs, offsets, gradient, pixels, into: place)
+        } else {
+          for half in [0, 8] {
+            multiplyHalfTaps(inputs, offsets, gradient + half, pixels, into: place + half)
+          }
+        }
+      }
+    }
+  }
+
+  /// The three taps of a row, of four inputs.
+  @inline(never)
+  private static func multiplyTaps(
+    _ x: UnsafePointer<Float>, _ offsets: UnsafePointer<Int32>, _ gradient: UnsafePointer<Float>,
+    _ pixels: Int, into target: UnsafeMutablePointer<Float>
+  ) {
+    var (t0, t1, t2) = (FourVectors(), FourVectors(), FourVectors())
+    for pixel in 0..<pixels {
+      let (v, a) = (load(gradient + pixel &* 16), x + Int(offsets[pixel]))
+      t0.add(v, a)
+      t1.add(v, a + 16)
+      t2.add(v, a + 32)
+    }
+    t0.put(target, stride: KernelStrips.kernelCount)
+    t1.put(target + 16, stride: KernelStrips.kernelCount)
+    t2.put(target + 32, stride: KernelStrips.kernelCount)
+  }
+
+  /// The same of half of each vector.
+  @inline(never)
+  private static func multiplyHalfTaps(
+    _ x: UnsafePointer<Float>, _ offsets: UnsafePointer<Int32>, _ gradient: UnsafePointer<Float>,
+    _ pixels: Int, into target: UnsafeMutablePointer<Float>
+  ) {
+    var (t0, t1, t2) = (FourHalves(), FourHalves(), FourHalves())
+    for pixel in 0..<pixels {
+      let (v, a) = (loadHalf(gradient + pixel &* 16), x + Int(offsets[pixel]))
+      t0.add(v, a)
+      t1.add(v, a + 16)
+      t2.add(v, a + 32)
+    }
+    t0.put(target, stride: KernelStrips.kernelCount)
+    t1.put(target + 16, stride: KernelStrips.kernelCount)
+    t2.put(target + 32, stride: KernelStrips.kernelCount)
   }
 }

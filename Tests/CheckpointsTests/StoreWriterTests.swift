@@ -97,6 +97,7 @@ import Testing
     StoreFile(datasets: ["/../b": .floats(Tensor(1))]),
     StoreFile(datasets: ["/b": .integers([1, 2], shape: [3])]),
     StoreFile(datasets: ["/b": .strings(["a\0b"], shape: [1])]),
+    StoreFile(datasets: ["/b": .bytes([1], shape: [1, 1, 1, 1, 1])]),
     StoreFile(attributes: ["prompt": "a\0b"]), StoreFile(attributes: ["": 1]),
     StoreFile(datasets: ["/a": .floats(Tensor(1)), "/a/b": .floats(Tensor(1))]),
     StoreFile(groupAttributes: ["/a": ["x": 1]], datasets: ["/a": .floats(Tensor(1))]),

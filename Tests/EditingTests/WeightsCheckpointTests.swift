@@ -40,6 +40,22 @@ import Testing
     #expect(try WeightsCheckpoint(contentsOf: path, withOptimizer: false).moments.isEmpty)
   }
 
+  /// In files they are as they were before weights lay in strips, so that runs begun then go on.
+  @Test func momentsInStripsAreSavedInRows() throws {
+    let rows = Tensor((0..<(9 * 16 * 32)).map(Float.init), [3, 3, 16, 32])
+    let strips = rows.ordered(
+      as: ConvolutionGeometry(kernel: 3).weightsShape(inputs: 16, outputs: 32))
+    #expect(strips.shape == [2, 16, 3, 3, 16])
+    var tuned = checkpoint
+    tuned.moments = ["conv": Adam.Moments(mean: strips, variance: strips)]
+    let path = "\(folder.path)/weights.h5"
+    try tuned.save(to: path)
+    let found = try #require(
+      try WeightsCheckpoint(contentsOf: path, withOptimizer: true).moments["conv"])
+    #expect(found.mean.shape == rows.shape && found.mean.array == rows.array)
+    #expect(found.variance.shape == rows.shape && found.variance.array == rows.array)
+  }
+
   @Test func numbersThatAreNoneAreNotSaved() throws {
     var broken = checkpoint
     broken.weights["conv_in.weight"] = Tensor([1, .nan], [2, 1])

@@ -64,6 +64,11 @@ private struct Case: CustomTestStringConvertible {
     Case(
       batch: 2, height: 2, width: 9, inputs: 16, outputs: 64,
       geometry: ConvolutionGeometry(kernel: 3)),
+    // Pictures of less than a tile, one and many.
+    Case(height: 2, width: 3, inputs: 48, outputs: 80, geometry: ConvolutionGeometry(kernel: 3)),
+    Case(
+      batch: 21, height: 3, width: 1, inputs: 32, outputs: 144,
+      geometry: ConvolutionGeometry(kernel: 3)),
     // Few tiles, the last ones cut off: four, six, and fifteen with weights that come from memory.
     Case(height: 5, width: 7, inputs: 80, outputs: 112, geometry: ConvolutionGeometry(kernel: 3)),
     Case(

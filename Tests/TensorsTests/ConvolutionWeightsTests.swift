@@ -43,6 +43,8 @@ import Testing
     let rows = found.ordered(as: [extents[2], extents[3], extents[1], extents[0]])
     #expect(rows.array == files.outputsLast().array)
     #expect(rows.ordered(as: found.shape).array == expected)
+    #expect(found.shape.unstripped == rows.shape && found.unstripped().array == rows.array)
+    #expect(rows.shape.unstripped == rows.shape && rows.unstripped().array == rows.array)
   }
 
   @Test func whichWeightsLieInStrips() {
