@@ -18,11 +18,16 @@ public final class Adam {
     }
   }
 
+  /// The size of the steps that begin from now on.
   public var learningRate: Float
   /// How many steps have been finished.
   public private(set) var step: Int
   /// By the names of the tensors, in their layout in memory.
   public private(set) var moments: [String: Moments]
+  /// Those of the parameters that this is attached to, once they were found by their names.
+  private var found: [Moments?] = []
+  /// The one that has begun.
+  private var current: AdamStep?
 
   /// - Parameters:
   ///   - learningRate: the size of a step.
@@ -35,29 +40,37 @@ public final class Adam {
   }
 
   /// Begins a step: the updates until the next call belong to it.
-  public func beginStep() { step += 1 }
+  public func beginStep() {
+    step += 1
+    current = AdamStep(learningRate: learningRate, step: step)
+  }
 
   /// Changes `value` in place by its gradient.
   /// - Precondition: a step has begun.
   public func update(_ name: String, _ value: Tensor, gradient: Tensor) {
-    let state = moments(of: name, value)
-    AdamStep(learningRate: learningRate, step: step).apply(
-      to: value, gradient: gradient, mean: state.mean, variance: state.variance)
+    update(value, moments(of: name, value), gradient: gradient)
   }
 
-  /// What changes `value` in place by the parts of its gradient.
-  /// - Precondition: a step has begun.
-  public func taker(_ name: String, _ value: Tensor) -> PartTaker {
-    let state = moments(of: name, value)
-    return AdamStep(learningRate: learningRate, step: step).taker(
-      changing: value, mean: state.mean, variance: state.variance)
+  private func update(_ value: Tensor, _ state: Moments, gradient: Tensor) {
+    begun.apply(to: value, gradient: gradient, mean: state.mean, variance: state.variance)
+  }
+
+  private var begun: AdamStep {
+    guard let current else { preconditionFailure("an update before the first step") }
+    return current
   }
 
   private func moments(of name: String, _ value: Tensor) -> Moments {
-    precondition(step > 0, "an update before the first step")
     if let state = moments[name] { return state }
     let state = Moments(mean: Tensor(zeros: value.shape), variance: Tensor(zeros: value.shape))
     moments[name] = state
+    return state
+  }
+
+  private func moments(of parameter: Parameter, _ index: Int) -> Moments {
+    if let state = found[index] { return state }
+    let state = moments(of: parameter.name, parameter.value)
+    found[index] = state
     return state
   }
 
@@ -66,11 +79,15 @@ public final class Adam {
   public func attach(to parameters: [Parameter]) {
     for parameter in parameters {
       parameter.isTrainable = true
+      let index = found.count
+      found.append(nil)
       parameter.whenGradientIsComplete = { [unowned self, unowned parameter] gradient in
-        update(parameter.name, parameter.value, gradient: gradient)
+        update(parameter.value, moments(of: parameter, index), gradient: gradient)
       }
       parameter.gradientTaker = { [unowned self, unowned parameter] in
-        taker(parameter.name, parameter.value)
+        let state = moments(of: parameter, index)
+        return begun.taker(
+          changing: parameter.value, mean: state.mean, variance: state.variance)
       }
     }
   }

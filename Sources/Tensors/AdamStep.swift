@@ -3,37 +3,30 @@
 import CProcessor
 import Glibc
 
-/// The numbers of a step of Adam.
+/// A step of Adam, its numbers made ready for all the tensors that it changes.
 public struct AdamStep: Sendable {
-  public var learningRate: Float
-  /// In double precision, for 1 - beta2 of floats is off by 1e-5 of itself.
-  public var beta1: Double
-  public var beta2: Double
-  public var epsilon: Float
-  /// Decoupled weight decay (Loshchilov and Hutter, 2019); 0 is plain Adam.
-  public var weightDecay: Float
-  /// Which step this is, counted from 1.
-  public var step: Int
+  private let update: Update
 
+  /// - Parameters:
+  ///   - beta1: in double precision, as `beta2`, for 1 - beta2 of floats is off by 1e-5 of itself.
+  ///   - weightDecay: decoupled (Loshchilov and Hutter, 2019); 0 is plain Adam.
+  ///   - step: which step this is, counted from 1.
   public init(
     learningRate: Float, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Float = 1e-8,
     weightDecay: Float = 0, step: Int
   ) {
-    self.learningRate = learningRate
-    self.beta1 = beta1
-    self.beta2 = beta2
-    self.epsilon = epsilon
-    self.weightDecay = weightDecay
-    self.step = step
+    update = Update(
+      learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
+      weightDecay: weightDecay, step: step)
   }
 
   /// Changes `values`, `mean` and `variance` in place (Kingma and Ba, 2015, Algorithm 1; the order of operations is that
   /// of PyTorch's `torch.optim.AdamW`).
   public func apply(to values: Tensor, gradient: Tensor, mean: Tensor, variance: Tensor) {
     precondition(
-      [gradient, mean, variance].allSatisfy { $0.count == values.count },
+      gradient.count == values.count && mean.count == values.count
+        && variance.count == values.count,
       "a step of a tensor \(values.shape) with \(gradient.shape), \(mean.shape), \(variance.shape)")
-    let update = Update(self)
     let (p, g, m, v) = (values.pointer, gradient.pointer, mean.pointer, variance.pointer)
     Parallel.forEachRange(of: values.count, grain: elementGrain) { range in
       let first = range.lowerBound
@@ -47,8 +40,7 @@ public struct AdamStep: Sendable {
     precondition(
       mean.count == values.count && variance.count == values.count,
       "a step of a tensor \(values.shape) with \(mean.shape), \(variance.shape)")
-    let update = Update(self)
-    return PartTaker(reading: (values, mean, variance)) { part in
+    return PartTaker(reading: (values, mean, variance)) { [update] part in
       let place = part.place
       for row in 0..<place.rows {
         let first = place.offset &+ row &* place.stride
@@ -73,25 +65,28 @@ public struct AdamStep: Sendable {
   /// Rows of so many floats the processor foresees.
   private static let longRow = 640
 
-  /// What a step does to each element, with its numbers made ready. They are floats rather than vectors: a closure that
+  /// What a step does to each element. Its numbers are floats rather than vectors: a closure that
   /// captures vectors wants memory of their alignment, which takes several times as long to get.
-  private struct Update {
+  private struct Update: Sendable {
     private let (rate, inverseRoot, decay, tiny): (Float, Float, Float, Float)
     private let (keep1, take1, keep2, take2): (Float, Float, Float, Float)
     /// Every thread has read the values since the last step, and the caches hold few of them until the next.
     private let streams = Parallel.threads > 1
 
-    init(_ step: AdamStep) {
-      let correction1 = 1 - pow(step.beta1, Double(step.step))
-      let correction2 = 1 - pow(step.beta2, Double(step.step))
-      rate = Float(Double(step.learningRate) / correction1)
+    init(
+      learningRate: Float, beta1: Double, beta2: Double, epsilon: Float, weightDecay: Float,
+      step: Int
+    ) {
+      let correction1 = 1 - pow(beta1, Double(step))
+      let correction2 = 1 - pow(beta2, Double(step))
+      rate = Float(Double(learningRate) / correction1)
       inverseRoot = Float(1 / correction2.squareRoot())
-      decay = 1 - step.learningRate * step.weightDecay
-      tiny = step.epsilon
-      keep1 = Float(step.beta1)
-      take1 = Float(1 - step.beta1)
-      keep2 = Float(step.beta2)
-      take2 = Float(1 - step.beta2)
+      decay = 1 - learningRate * weightDecay
+      tiny = epsilon
+      keep1 = Float(beta1)
+      take1 = Float(1 - beta1)
+      keep2 = Float(beta2)
+      take2 = Float(1 - beta2)
     }
 
     @inline(__always)

@@ -45,25 +45,30 @@ public enum Parallel {
 /// What each thread makes for itself in the tasks of a batch, when a task first needs it: where several threads read what
 /// they have made together, each takes ten times as long to write there again.
 final class LaneValues<Value>: @unchecked Sendable {
-  /// Each in cache lines of its own; a thread touches its own alone.
-  private static var spacing: Int { 128 / MemoryLayout<Value?>.stride + 1 }
-  private let values: UnsafeMutablePointer<Value?>
+  private let base: UnsafeMutableRawPointer
+  /// In bytes, from a value to the next: each has cache lines of its own, for a thread touches its own alone.
+  private let spacing = MemoryLayout<Value?>.stride + 128
   private let count = Parallel.threads
 
   init() {
-    values = .allocate(capacity: count * Self.spacing)
-    values.initialize(repeating: nil, count: count * Self.spacing)
+    base = .allocate(
+      byteCount: count * spacing, alignment: MemoryLayout<Value?>.alignment)
+    for lane in 0..<count { place(lane).initialize(to: nil) }
   }
 
   deinit {
-    values.deinitialize(count: count * Self.spacing)
-    values.deallocate()
+    for lane in 0..<count { place(lane).deinitialize(count: 1) }
+    base.deallocate()
+  }
+
+  private func place(_ lane: Int) -> UnsafeMutablePointer<Value?> {
+    (base + lane * spacing).assumingMemoryBound(to: Value?.self)
   }
 
   /// Of the thread that asks.
   var own: Value? {
-    get { values[(Parallel.lane ?? 0) * Self.spacing] }
-    set { values[(Parallel.lane ?? 0) * Self.spacing] = newValue }
+    get { place(Parallel.lane ?? 0).pointee }
+    set { place(Parallel.lane ?? 0).pointee = newValue }
   }
 }
 
