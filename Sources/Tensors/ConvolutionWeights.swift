@@ -178,6 +178,23 @@ struct GradientTarget {
       uninitialized: ConvolutionGeometry(kernel: 3).weightsShape(inputs: inputs, outputs: outputs))
   }
 
+  /// What calls the function that it gets, for some rows and columns, with where they are to go.
+  typealias Place = (
+    _ rows: Range<Int>, _ columns: Range<Int>, _ make: (_ target: GradientTarget) -> Void
+  ) -> Void
+
+  /// A whole gradient by weights, of an input and of the gradient by the result.
+  static func whole(_ x: Tensor, _ gradient: Tensor, _ body: (Place) -> Void) -> Tensor {
+    let result = Self.result(x, gradient)
+    body { rows, columns, make in make(GradientTarget(result, rows: rows, columns: columns)) }
+    return result
+  }
+
+  /// The same, given away in parts.
+  static func parts(_ x: Tensor, to taker: PartTaker, _ body: (Place) -> Void) {
+    body { rows, columns, make in give(rows, columns, inputs: x.shape[3], to: taker, make) }
+  }
+
   /// Lets a part of a gradient be made in memory of its own, and gives it away.
   /// - Parameter inputs: of the whole.
   static func give(

@@ -311,27 +311,15 @@ enum FewTiles {
 
   /// The gradient by the weights; see ``Winograd/weightGradient(_:_:)``.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
-    let result = GradientTarget.result(x, gradient)
-    weightGradient(x, gradient) { rows, columns, make in
-      make(GradientTarget(result, rows: rows, columns: columns))
-    }
-    return result
+    GradientTarget.whole(x, gradient) { weightGradient(x, gradient, place: $0) }
   }
 
   /// The same, given away in parts.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
-    weightGradient(x, gradient) { rows, columns, make in
-      GradientTarget.give(rows, columns, inputs: x.shape[3], to: taker, make)
-    }
+    GradientTarget.parts(x, to: taker) { weightGradient(x, gradient, place: $0) }
   }
 
-  /// - Parameter place: for some rows and columns, calls the function that it gets with where they are to go.
-  private static func weightGradient(
-    _ x: Tensor, _ gradient: Tensor,
-    place: (
-      _ rows: Range<Int>, _ columns: Range<Int>, _ make: (_ target: GradientTarget) -> Void
-    ) -> Void
-  ) {
+  private static func weightGradient(_ x: Tensor, _ gradient: Tensor, place: GradientTarget.Place) {
     let tiling = Winograd.Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
     let (inputs, outputs, groups) = (x.shape[3], gradient.shape[3], groupCount(tiling))
     let left = transformedInputs(x, tiling)

@@ -387,27 +387,15 @@ enum SmallPictures {
   ///   - gradient: of the result, `[batch, height, width, outputs]`.
   /// - Returns: `[outputs / 16, inputs, 3, 3, 16]`.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
-    let result = GradientTarget.result(x, gradient)
-    weightGradient(x, gradient) { rows, columns, make in
-      make(GradientTarget(result, rows: rows, columns: columns))
-    }
-    return result
+    GradientTarget.whole(x, gradient) { weightGradient(x, gradient, place: $0) }
   }
 
   /// The same, given away in parts.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
-    weightGradient(x, gradient) { rows, columns, make in
-      GradientTarget.give(rows, columns, inputs: x.shape[3], to: taker, make)
-    }
+    GradientTarget.parts(x, to: taker) { weightGradient(x, gradient, place: $0) }
   }
 
-  /// - Parameter place: for some rows and columns, calls the function that it gets with where they are to go.
-  private static func weightGradient(
-    _ x: Tensor, _ gradient: Tensor,
-    place: (
-      _ rows: Range<Int>, _ columns: Range<Int>, _ make: (_ target: GradientTarget) -> Void
-    ) -> Void
-  ) {
+  private static func weightGradient(_ x: Tensor, _ gradient: Tensor, place: GradientTarget.Place) {
     let (batch, height, width, inputs) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
     let (pixels, outputs) = (batch * height * width, gradient.shape[3])
     let source = padded(x, before: (1, 1), after: (1, 1))
