@@ -8,7 +8,7 @@ struct SpeedBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "speed-bench",
     abstract: "Times the steps of the method and the kernels under them.",
-    subcommands: [Repeat.self, Measure.self, Cores.self],
+    subcommands: [Repeat.self, Measure.self, Cores.self, Memory.self],
     defaultSubcommand: Repeat.self)
 }
 
