@@ -8,7 +8,8 @@ import Synchronization
 public enum AtomicFile {
   /// Replaces the file at `path` by one with these bytes: written beside it, synced, read back, compared, renamed over
   /// it, and its folder synced.
-  /// - Throws: `StoreError`, of kind `cantCreate` or `inputOutput`; what was at `path` is then still there.
+  /// - Throws: `StoreError`, of kind `cantCreate` or `inputOutput`; what was at `path` is then still there, unless all was
+  ///   done but the folder's sync.
   /// - Returns: the SHA-256 of the bytes.
   @discardableResult
   public static func write(
@@ -41,6 +42,32 @@ public enum AtomicFile {
       let code = errno
       if code == ENOENT { return }
       throw StoreError(.inputOutput, path, "can't be renamed to \(path).previous", errno: code)
+    }
+    try PartialFile.syncFolder(of: path, system: system)
+  }
+
+  /// Gives the file at `path` the second name `path` + `.previous`, in place of an earlier one of that name, so that
+  /// it stays when the next write replaces it at `path`. On a file system that knows no second names it is renamed, as by
+  /// ``keepPrevious(_:system:)``. Does nothing where there is no file.
+  /// - Throws: `StoreError`; the file is then still at `path`.
+  public static func linkPrevious(_ path: String, system: any SystemCalls = PosixCalls())
+    throws(StoreError)
+  {
+    let partial = PartialFile.name(beside: path)
+    guard OpenFile.uninterrupted({ Int(system.link(path, partial)) }) == 0 else {
+      let code = errno
+      if code == ENOENT { return }
+      if [EPERM, ENOTSUP, ENOSYS, EMLINK].contains(code) {
+        return try keepPrevious(path, system: system)
+      }
+      throw StoreError(.inputOutput, path, "can't be kept as \(path).previous", errno: code)
+    }
+    let status = OpenFile.uninterrupted { Int(system.rename(partial, path + ".previous")) }
+    let code = errno
+    // Where both are names of the same file already, nothing was renamed.
+    _ = system.remove(partial)
+    guard status == 0 else {
+      throw StoreError(.inputOutput, path, "can't be kept as \(path).previous", errno: code)
     }
     try PartialFile.syncFolder(of: path, system: system)
   }
@@ -113,11 +140,12 @@ enum PartialFile {
   }
 
   /// A name of its own for each attempt: two threads that write the same file must not share one.
-  private static func name(beside path: String) -> String {
+  static func name(beside path: String) -> String {
     let number = count.add(1, ordering: .relaxed).newValue
     let last = path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path[...]
     // Names have at most 255 bytes, and the mark must stay.
-    return "\(folder(of: path))/.\(last.prefix(48))\(mark)\(getpid())-\(number)"
+    let beginning = String(decoding: last.utf8.prefix(48), as: UTF8.self)
+    return "\(folder(of: path))/.\(beginning)\(mark)\(getpid())-\(number)"
   }
 
   static func isName(_ name: String) -> Bool {

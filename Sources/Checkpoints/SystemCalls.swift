@@ -12,6 +12,7 @@ public protocol SystemCalls: Sendable {
   func sync(_ descriptor: Int32) -> Int32
   func size(_ descriptor: Int32) -> Int
   func rename(_ old: String, _ new: String) -> Int32
+  func link(_ old: String, _ new: String) -> Int32
   func remove(_ path: String) -> Int32
 }
 
@@ -45,6 +46,8 @@ public struct PosixCalls: SystemCalls {
   }
 
   public func rename(_ old: String, _ new: String) -> Int32 { Glibc.rename(old, new) }
+
+  public func link(_ old: String, _ new: String) -> Int32 { Glibc.link(old, new) }
 
   public func remove(_ path: String) -> Int32 { unlink(path) }
 }

@@ -215,7 +215,7 @@ public struct MaskOptions: ParsableArguments {
   @Option(
     name: .customLong("mask-threshold"),
     help: ArgumentHelp(
-      "Of --mask auto: which share of the largest difference counts as one; where the differences part best where not given.",
+      "Of --mask auto: which share of three times the mean difference counts as one; where the differences part best where not given.",
       valueName: "share"))
   public var maskThreshold: Double?
 

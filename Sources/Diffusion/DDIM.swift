@@ -37,9 +37,8 @@ public func ddimInversion(
   of clean: Tensor, schedule: NoiseSchedule, steps: Int, denoise: @escaping Denoiser
 ) throws -> Trajectory {
   let walk = try schedule.timesteps(steps).reversed().map { timestep in
-    Trajectory.Step(
-      timestep: timestep, from: schedule.alpha(before: timestep, steps: steps),
-      to: schedule.alphas[timestep])
+    inverseStep(
+      to: timestep, from: schedule.alpha(before: timestep, steps: steps), of: schedule)
   }
   return ddim(clean, walk, schedule, denoise)
 }
@@ -53,9 +52,19 @@ public func ddimInversion(
   var level = schedule.finalAlpha
   let walk = timesteps.reversed().map { timestep in
     defer { level = schedule.alphas[timestep] }
-    return Trajectory.Step(timestep: timestep, from: level, to: schedule.alphas[timestep])
+    return inverseStep(to: timestep, from: level, of: schedule)
   }
   return ddim(clean, walk, schedule, denoise)
+}
+
+/// A step to the noisier level of a timestep. A model that predicts the clean sample tells nothing of the noise in a sample
+/// that has none: such a sample is taken to be at the level that the step arrives at, and so stays as it is.
+private func inverseStep(
+  to timestep: Int, from level: Float, of schedule: NoiseSchedule
+) -> Trajectory.Step {
+  let next = schedule.alphas[timestep]
+  let isUnknown = level >= 1 && schedule.parameters.prediction == .sample
+  return Trajectory.Step(timestep: timestep, from: isUnknown ? next : level, to: next)
 }
 
 /// A walk by DDIM's rule: the predicted clean sample with as much of the predicted noise as the level has.

@@ -52,8 +52,14 @@ public struct Base {
       width: latent[1] * autoencoder.factor, height: latent[0] * autoencoder.factor)
   }
 
-  /// - Throws: `EditingError`, `usage`, where the autoencoder's factor does not divide the size.
+  /// - Throws: `EditingError`: `usage`, where the autoencoder's factor does not divide the size; `badData`, where it is a size
+  ///   of the base's own that no picture may have.
   func check(_ size: PictureSize) throws {
+    let limit = Limit<Int>.pictureSide
+    guard limit.contains(size.width), limit.contains(size.height) else {
+      throw EditingError(
+        .badData, "\(path): found pictures of \(size), wanted for each side \(limit.wanted)")
+    }
     let factor = autoencoder.factor
     guard size.width % factor == 0, size.height % factor == 0 else {
       throw EditingError(

@@ -37,15 +37,19 @@ struct StageIdentity: Equatable {
     }
   }
 
+  /// - Parameter restart: what begins the file anew: a flag of this program, or another command.
   /// - Throws: `EditingError`, `usage`, that names every difference and both its values.
-  static func check(saved: StageIdentity, asked: StageIdentity, file: String) throws {
+  static func check(
+    saved: StageIdentity, asked: StageIdentity, file: String, by restart: String = "--restart"
+  ) throws {
     let found = differences(saved: saved, asked: asked)
     guard !found.isEmpty else { return }
     let told = found.map { "\($0.name) (saved \($0.saved), asked for \($0.asked))" }
     throw EditingError(
       .usage,
       "\(file): was begun with another \(told.joined(separator: ", another ")); "
-        + "--restart begins anew and keeps it as \(URL(fileURLWithPath: file).lastPathComponent).previous"
+        + "\(restart) begins anew and keeps it as "
+        + "\(URL(fileURLWithPath: file).lastPathComponent).previous"
     )
   }
 }

@@ -6,7 +6,7 @@ import Images
 public struct EditPlace: Equatable, Sendable {
   /// Its place on the method's axis; nil where there is none.
   public let value: Double?
-  /// The seed of its noise; nil where the sampling starts from the photograph.
+  /// The seed of its noise; nil where nothing is drawn, as of a deterministic sampling from the photograph's inversion.
   public let seed: UInt64?
   /// What to call it: "alpha 0.70 seed 0".
   public let name: String

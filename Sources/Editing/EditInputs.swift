@@ -67,7 +67,7 @@ struct EditInputs {
   private static func tuned(_ run: StageRun) throws -> EditInputs {
     let embedding = try run.completeEmbedding()
     let weights = try run.completeWeights(of: embedding)
-    var settings = try run.laterSettings(embedding, saved: weights.header.settings)
+    var settings = try run.laterSettings(embedding, saved: weights)
     settings.generate.method = .imagic
     let base = try Base(path: settings.base)
     let baseDigest = try base.digest()

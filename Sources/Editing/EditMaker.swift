@@ -158,10 +158,11 @@ struct EditMaker {
   }
 
   /// Takes three steps of the sampler, to tell how long one takes, and gives a latent.
-  func trial(afterStep: () throws -> Void) throws -> Tensor {
+  /// - Parameter isGuided: whether each step asks the denoiser twice.
+  func trial(isGuided: Bool, afterStep: () throws -> Void) throws -> Tensor {
     var short = sampler
     short.steps = 3
-    short.guidanceScale = settings.guidanceScale
+    short.guidanceScale = isGuided ? 2 : 1
     return try short.latent(from: noise(0), embedding: target, afterStep: afterStep)
   }
 

@@ -27,10 +27,11 @@ struct EditNotes: Codable, Equatable {
   var alpha: Double?
   /// SDEdit's share of the noise; nil for the other methods.
   var strength: Double?
-  /// Nil where the sampling started from the photograph's inversion.
+  /// Nil where nothing was drawn: the sampling started from the photograph's inversion, and its steps added no noise.
   var seed: UInt64?
   let prompt: String
-  /// The caption that the photograph was inverted under; nil for no sentence, and for the other methods.
+  /// The caption that the photograph was inverted under, or that its automatic mask was found by; nil for no sentence,
+  /// and for edits with neither.
   let source: String?
   /// Nil for DDIM, so that edits which were made before there was a choice are still known.
   var sampler: SamplingMethod?

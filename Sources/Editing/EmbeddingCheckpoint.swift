@@ -41,8 +41,8 @@ struct EmbeddingCheckpoint {
   }
 
   /// - Returns: the SHA-256 of the file.
-  /// - Throws: `StoreError`; what was at `path` is then still there. `EditingError`, `internalError`, where the state
-  ///   holds something that is not a finite number.
+  /// - Throws: `StoreError`; what was at `path` is then still there, unless the folder alone could not be synced.
+  ///   `EditingError`, `internalError`, where the state holds something that is not a finite number.
   @discardableResult func save(to path: String) throws -> String {
     guard optimized.isFinite, moments.mean.isFinite, moments.variance.isFinite else {
       throw EditingError(

@@ -57,7 +57,11 @@ public enum EmbeddingStage {
       try base.check(size)
       baseDigest = try base.digest()
       saved = run.restarts ? nil : found
-      if let found, run.askedImage == nil {
+      // What goes on keeps its picture; what begins anew may be asked for in another form.
+      if let found, run.askedImage == nil,
+        !run.restarts
+          || size == PictureSize(of: found.picture) && settings.fit == found.header.settings.fit
+      {
         (imageDigest, picture) = (found.header.imageDigest, found.picture)
       } else {
         (picture, imageDigest) = try Picture.fitted(
@@ -191,7 +195,7 @@ public enum EmbeddingStage {
       }
       run.report(.note("looking for the photograph's caption"))
       let found = try finder.caption(near: settings.prompt) {
-        if run.shouldStop() { throw run.stopped("before the first step") }
+        if run.shouldStop() { throw run.stoppedBeforeTheFirstStep }
       }
       if found == nil {
         run.report(

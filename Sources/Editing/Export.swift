@@ -8,6 +8,13 @@ import Weights
 enum Export {
   private static let weightsFile = "diffusion_pytorch_model.safetensors"
 
+  /// A place as it was given, without slashes at the end: its name is completed to that of a place beside it.
+  static func place(_ path: String) -> String {
+    var place = Substring(path)
+    while place.count > 1, place.hasSuffix("/") { place.removeLast() }
+    return String(place)
+  }
+
   /// - Throws: `EditingError`, `cannotCreate`, where something is at the place already, or nothing can be made there.
   static func checkPlace(_ path: String) throws {
     guard !FileManager.default.fileExists(atPath: path) else {

@@ -242,22 +242,33 @@ public enum GenerateStage {
       var seconds = 0.0
       if !missing.isEmpty {
         let maker = try maker()
-        steps = try self.steps(missing, maker)
-        let autoencoder = try inputs.base.folder.autoencoder()
-        var marks: [Double] = []
-        let latent = try maker.trial { marks.append(Resources.seconds) }
         // A step with guidance asks the denoiser twice, as a noise level of a measured edit does.
-        let each = (marks[2] - marks[0]) / 2
-        if isMeasured { steps += edits.count * EditMeter.levels }
-        let began = Resources.seconds
-        _ = autoencoder.image(of: latent)
-        seconds = each * Double(steps) + (Resources.seconds - began) * Double(missing.count)
+        var guided = try missing.filter { isGuided($0) }.reduce(0) { try $0 + maker.steps(of: $1) }
+        let others = try self.steps(missing, maker) - guided
+        if isMeasured { guided += edits.count * EditMeter.levels }
+        steps = guided + others
+        let autoencoder = try inputs.base.folder.autoencoder()
+        var latent: Tensor?
+        for (count, isGuided) in [(others, false), (guided, true)] where count > 0 {
+          var marks: [Double] = []
+          latent = try maker.trial(isGuided: isGuided) { marks.append(Resources.seconds) }
+          seconds += (marks[2] - marks[0]) / 2 * Double(count)
+        }
+        if let latent {
+          let began = Resources.seconds
+          _ = autoencoder.image(of: latent)
+          seconds += (Resources.seconds - began) * Double(missing.count)
+        }
       }
       run.report(
         .plan(
           StagePlan(
             stage: stage, step: 0, steps: steps, seconds: seconds,
             memory: Resources.peakMemory)))
+    }
+
+    private func isGuided(_ edit: Edit) -> Bool {
+      settings.generate.guidanceScale(on: edit.place.value) != 1
     }
 
     private func maskFile() throws -> Manifest.File? {

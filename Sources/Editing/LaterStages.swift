@@ -45,13 +45,22 @@ extension StageRun {
     return weights
   }
 
-  /// The settings of a later stage: where there is no request, those that its own file holds, or the embedding's. How
+  /// The settings of a later stage: where there is no request, those that weights.h5 holds, or the embedding's. How
   /// the embedding was made is told by its file, whatever is asked for now.
-  func laterSettings(_ embedding: EmbeddingCheckpoint, saved: EditSettings?) throws
+  /// - Parameter saved: of weights that were tuned to another embedding the later stages' own settings are taken alone.
+  func laterSettings(_ embedding: EmbeddingCheckpoint, saved: WeightsCheckpoint?) throws
     -> EditSettings
   {
-    var settings = try settings(saved: saved ?? embedding.header.settings)
     let made = embedding.header.settings
+    var basis = made
+    if let saved {
+      let settings = saved.header.settings
+      if saved.embeddingDigest == embedding.digest { basis = settings }
+      basis.seed = settings.seed
+      basis.finetune = settings.finetune
+      basis.generate = settings.generate
+    }
+    var settings = try settings(saved: basis)
     settings.embedding = made.embedding
     settings.size = settings.size ?? made.size
     return settings
@@ -68,20 +77,28 @@ extension StageRun {
     if let image = askedImage { asked.imageDigest = try Self.digest(ofImage: image) }
     try StageIdentity.check(
       saved: StageIdentity(entries: StageIdentity.common(embedding.header)),
-      asked: StageIdentity(entries: StageIdentity.common(asked)), file: folder.embedding)
+      asked: StageIdentity(entries: StageIdentity.common(asked)), file: folder.embedding,
+      by: "embed-optimize --restart")
   }
 
   /// Refuses a run that can't fit into the memory there is.
+  /// - Parameters:
+  ///   - hasMoments: whether Adam's moments are in memory already.
+  ///   - available: how much there is, in bytes; nil where that isn't known.
   /// - Throws: `EditingError`, `internalError`.
-  func checkMemory(toTrain parameters: [Parameter]) throws {
+  static func checkMemory(
+    toTrain parameters: [Parameter], hasMoments: Bool,
+    available: Int? = Resources.availableMemory
+  ) throws {
     let weights = parameters.reduce(0) { $0 + $1.value.count } * 4
-    // Adam's two moments are still to come, and a save holds the weights once more, in the layout of disk.
-    let needed = 3 * weights
-    guard let available = Resources.availableMemory, available < needed else { return }
+    // Adam's two moments are as large as the weights, and a save holds one tensor more at a time, in the layout of disk.
+    let largest = parameters.reduce(0) { max($0, $1.value.count) } * 4
+    let needed = (hasMoments ? 0 : 2 * weights) + largest
+    guard let available, available < needed else { return }
     func gigabytes(_ bytes: Int) -> String { String(format: "%.1f GB", Double(bytes) / 1e9) }
     throw EditingError(
       .internalError,
-      "found \(gigabytes(available)) of free memory, wanted at least \(gigabytes(needed)) for the "
-        + "optimiser's state of \(weights / 4) weights")
+      "found \(gigabytes(available)) of free memory, wanted at least \(gigabytes(needed)) to "
+        + "train \(weights / 4) weights")
   }
 }

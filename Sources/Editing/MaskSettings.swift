@@ -41,7 +41,7 @@ public struct MaskSettings: Codable, Equatable, Sendable {
   public var feather: Int?
   /// Whether the edits are written at the photograph's own size too.
   public var fullSize = false
-  /// Of an automatic mask: how much of the largest difference counts as one; absent for where the differences part best.
+  /// Of an automatic mask: which share of three times the mean difference counts as one; absent for where the differences part best.
   public var threshold: Double?
   /// Of an automatic mask: by how many pixels it is grown.
   public var grow = 0

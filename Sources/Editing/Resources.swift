@@ -19,9 +19,29 @@ public enum Resources {
       text.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
         .flatMap { Int($0.split(separator: " ").dropFirst().first ?? "") }
     }.map { $0 * 1024 }
-    let group = contents("/sys/fs/cgroup/memory.max").flatMap(Int.init)
-    let used = contents("/sys/fs/cgroup/memory.current").flatMap(Int.init) ?? 0
-    return [machine, group.map { max(0, $0 - used) }].compactMap { $0 }.min()
+    let group = freeMemory(
+      ofGroup: contents("/sys/fs/cgroup/memory.max"),
+      used: contents("/sys/fs/cgroup/memory.current"), parts: contents("/sys/fs/cgroup/memory.stat")
+    )
+    return [machine, group].compactMap { $0 }.min()
+  }
+
+  /// What a control group (version 2) leaves, in bytes: the kernel's copies of files, which it counts as used, can be had.
+  /// Nil where it sets no limit.
+  /// - Parameters:
+  ///   - limit: what `memory.max` says.
+  ///   - used: what `memory.current` says.
+  ///   - parts: what `memory.stat` says.
+  static func freeMemory(ofGroup limit: String?, used: String?, parts: String?) -> Int? {
+    guard let limit = limit.flatMap(Int.init) else { return nil }
+    let files = (parts ?? "").split(separator: "\n").reduce(0) { sum, line in
+      let words = line.split(separator: " ")
+      guard words.count == 2, ["active_file", "inactive_file"].contains(words[0]) else {
+        return sum
+      }
+      return sum + (Int(words[1]) ?? 0)
+    }
+    return min(limit, max(0, limit - (used.flatMap(Int.init) ?? 0) + files))
   }
 
   private static func contents(_ path: String) -> String? {

@@ -17,7 +17,7 @@ public struct StageRun {
   /// Whether to begin anew.
   public var restarts = false
   public var threads = 1
-  /// The command that goes on after a stop.
+  /// The command that goes on after a stop, without `--restart`.
   public var command = ""
   public var report: (StageEvent) -> Void = { _ in }
   public var shouldStop: () -> Bool = { StopSignal.number != nil }
@@ -58,6 +58,13 @@ public struct StageRun {
   /// The error that ends a run which was told to stop.
   func stopped(_ what: String) -> EditingError {
     EditingError(.stopped, "stopped \(what); go on with: \(command)")
+  }
+
+  /// The same of a training that has nothing to save yet: to begin anew is still to be done.
+  var stoppedBeforeTheFirstStep: EditingError {
+    var run = self
+    if restarts { run.command += " --restart" }
+    return run.stopped("before the first step")
   }
 
   /// Enters a stage in the manifest. The manifest is a record: where it can't be written, the stage's own files are

@@ -62,7 +62,6 @@ struct TrainingStage {
     _ asked: TrainingSettings, step: (Int) throws -> Float,
     save: (CheckpointHeader, [Float]) throws -> String, more: () throws -> [String] = { [] }
   ) throws {
-    if run.restarts { try AtomicFile.keepPrevious(path) }
     let began = Resources.seconds
     var losses = savedLosses
     if !losses.isEmpty { run.report(.note("\(path): going on from step \(losses.count)")) }
@@ -76,14 +75,17 @@ struct TrainingStage {
       guard losses.count > savedLosses.count else { return }
       var header = header(losses.count)
       if complete { header.complete() }
+      // Not before there is something to take its place: until then the old file is what a run can go by.
+      if run.restarts, written == nil { try AtomicFile.linkPrevious(path) }
       written = (header, try save(header, losses))
       run.report(.saved(file: path, step: losses.count))
     }
     let seconds = Resources.seconds - began
     if let written { enter(written.header, digest: written.digest, seconds: seconds) }
     guard outcome == .complete else {
-      throw run.stopped(
-        losses.isEmpty ? "before the first step" : "after step \(losses.count), saved in \(path)")
+      throw losses.isEmpty
+        ? run.stoppedBeforeTheFirstStep
+        : run.stopped("after step \(losses.count), saved in \(path)")
     }
     if let why = whyEarly(losses, asked) { run.report(.note("complete: \(why)")) }
     tellResult(files: [path] + (try more()), steps: losses.count, seconds: seconds)

@@ -24,17 +24,22 @@ struct WeightsCheckpoint {
 
   /// - Parameter parameters: what is saved beside the weights that this has, one converted at a time.
   /// - Returns: the SHA-256 of the file.
-  /// - Throws: `StoreError`; what was at `path` is then still there. `EditingError`, `internalError`, where the state
-  ///   holds something that is not a finite number.
+  /// - Throws: `StoreError`; what was at `path` is then still there, unless the folder alone could not be synced.
+  ///   `EditingError`, `internalError`, where the state holds something that is not a finite number.
   @discardableResult func save(
     to path: String, weightsOf parameters: [Parameter] = []
   ) throws -> String {
-    let values = parameters.map { ($0.name, $0.value) } + Array(weights)
-    for (name, tensor) in values where !tensor.isFinite {
+    func check(_ what: String, _ tensors: Tensor...) throws {
+      guard !tensors.allSatisfy(\.isFinite) else { return }
       throw EditingError(
         .internalError,
-        "\(path): the weights \(name) are no longer finite after step \(header.step); they were "
-          + "not saved, try a lower --learning-rate")
+        "\(path): \(what) are no longer finite after step \(header.step); they were not saved, "
+          + "try a lower --learning-rate")
+    }
+    for parameter in parameters { try check("the weights \(parameter.name)", parameter.value) }
+    for (name, tensor) in weights { try check("the weights \(name)", tensor) }
+    for (name, moments) in moments {
+      try check("the optimiser's moments of \(name)", moments.mean, moments.variance)
     }
     var attributes = try header.attributes(format: Self.format)
     attributes["embedding_digest"] = .string(embeddingDigest)
@@ -70,6 +75,15 @@ extension CheckpointHeader {
 }
 
 extension WeightsCheckpoint {
+  /// What a file says of itself: without weights, moments and losses.
+  /// - Throws: as ``init(contentsOf:withOptimizer:)``.
+  init(headOf path: String) throws {
+    let file = try StoreFile.read(path) { _ in false }
+    self.init(
+      header: try CheckpointHeader(file, format: Self.format),
+      embeddingDigest: try file.string("embedding_digest"), weights: [:], moments: [:], losses: [])
+  }
+
   /// - Parameter withOptimizer: whether Adam's averages are read too; only the training needs them.
   /// - Throws: `StoreError` or `EditingError`, where the file is missing, damaged or none of this format.
   init(contentsOf path: String, withOptimizer: Bool) throws {

@@ -17,6 +17,7 @@ public enum WeightsStage {
   /// - Throws: an error whose exit code `ExitStatus(of:)` tells; `EditingError`, `stopped`, where the run was told to
   ///   stop, after it has saved.
   public static func run(_ run: StageRun, export: String? = nil, exportLoRA: String? = nil) throws {
+    let (export, exportLoRA) = (export.map(Export.place), exportLoRA.map(Export.place))
     if !run.isDry { for place in [export, exportLoRA] { try place.map(Export.checkPlace) } }
     try run.alone {
       var work = try Work(run, export: export, exportLoRA: exportLoRA)
@@ -54,13 +55,13 @@ public enum WeightsStage {
       self.exportLoRA = exportLoRA
       path = run.folder.weights
       embedding = try run.completeEmbedding()
-      saved =
-        try FileManager.default.fileExists(atPath: path) && !run.restarts
-        ? Self.read(path) : nil
-      settings = try run.laterSettings(embedding, saved: saved?.header.settings)
+      let exists = FileManager.default.fileExists(atPath: path)
+      saved = try exists && !run.restarts ? Self.read(path) : nil
+      // What is put aside may be damaged, and says then nothing.
+      let before = exists && run.restarts ? try? WeightsCheckpoint(headOf: path) : saved
+      settings = try run.laterSettings(embedding, saved: before)
       base = try Base(path: settings.base)
       baseDigest = try base.digest()
-      try run.checkBasis(embedding, settings: settings, baseDigest: baseDigest)
       guard exportLoRA == nil || settings.finetune.lora != nil else {
         throw EditingError(
           .usage, "--export-lora: found all weights tuned, wanted --tune lora with it")
@@ -70,6 +71,7 @@ public enum WeightsStage {
           saved: Self.identity(saved.header, saved.embeddingDigest),
           asked: Self.identity(header(step: 0), embedding.digest), file: path)
       }
+      try run.checkBasis(embedding, settings: settings, baseDigest: baseDigest)
     }
 
     private static func read(_ path: String) throws -> WeightsCheckpoint {
@@ -129,7 +131,7 @@ public enum WeightsStage {
       saved?.weights = [:]
       let moments = try takeMoments(of: tuned)
       StoragePool.shared.trim()
-      try run.checkMemory(toTrain: tuned)
+      try StageRun.checkMemory(toTrain: tuned, hasMoments: saved != nil)
       if settings.finetune.lora != nil, settings.finetune.learningRate < 1e-5 {
         run.report(
           .warning(

@@ -21,7 +21,8 @@ public enum SafetensorsWriter {
   ///   - shapes: the name and shape of every tensor.
   ///   - tensor: gives the tensor of a name, in its shape.
   /// - Throws: `LoadingError` where the system fails or an element is not finite in the precision asked for, and what
-  ///   `tensor` throws. Nothing is left behind then, and the file at `url` is as it was.
+  ///   `tensor` throws. Nothing is left behind then, and the file at `url` is as it was, unless all was done but the
+  ///   folder's sync.
   public static func write(
     _ shapes: [String: Shape], to url: URL, precision: Precision = .float32,
     tensor: (String) throws -> Tensor

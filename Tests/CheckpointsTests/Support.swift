@@ -180,6 +180,10 @@ final class FaultyCalls: SystemCalls {
     Int32(simple("rename") { Int(real.rename(old, new)) })
   }
 
+  func link(_ old: String, _ new: String) -> Int32 {
+    Int32(simple("link") { Int(real.link(old, new)) })
+  }
+
   func remove(_ path: String) -> Int32 {
     Int32(simple("remove") { Int(real.remove(path)) })
   }
@@ -232,6 +236,10 @@ final class DeadlyCalls: SystemCalls {
   func rename(_ old: String, _ new: String) -> Int32 {
     count()
     return real.rename(old, new)
+  }
+  func link(_ old: String, _ new: String) -> Int32 {
+    count()
+    return real.link(old, new)
   }
   func remove(_ path: String) -> Int32 {
     count()

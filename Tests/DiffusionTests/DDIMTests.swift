@@ -70,6 +70,25 @@ import Testing
     expectClose(try sampling.finish().array, clean.array, tolerance: 1e-5)
   }
 
+  /// A sample without noise, and a model that tells nothing of noise: the first step leaves it as it is.
+  @Test func aCleanSampleIsInvertedByAModelOfSamples() throws {
+    var parameters = NoiseSchedule.Parameters()
+    parameters.prediction = .sample
+    parameters.setsAlphaToOne = true
+    let schedule = NoiseSchedule(parameters)
+    let clean = Tensor([0.25, -0.5], [1, 2])
+    let guess = Tensor([0.2, -0.4], [1, 2])
+    let timesteps = try schedule.timesteps(10)
+    for var inversion in [
+      try ddimInversion(of: clean, schedule: schedule, steps: 10) { _, _ in guess },
+      ddimInversion(of: clean, schedule: schedule, through: timesteps) { _, _ in guess },
+    ] {
+      try #expect(inversion.advance())
+      expectClose(inversion.latent.array, clean.array, tolerance: 1e-5)
+      #expect(try inversion.finish().isFinite)
+    }
+  }
+
   @Test func theModelIsToldTheTimestepsInTurn() throws {
     let schedule = NoiseSchedule(.init())
     var told: [Int] = []

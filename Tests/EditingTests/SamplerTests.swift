@@ -13,7 +13,8 @@ import Testing
       guidanceScale: 2, unconditional: try base.embeddings(of: [""]).tensor)
   }
 
-  /// As diffusers' `get_timesteps` of its image-to-image pipelines has it: `min(int(steps * strength), steps)` of them.
+  /// As diffusers' `get_timesteps` of its image-to-image pipelines has it, `min(int(steps * strength), steps)` of them, but for
+  /// products that only their rounding keeps below a whole number, such as 50 * 0.58.
   @Test(arguments: [
     (25, 0.3, 7), (50, 0.58, 29), (50, 0.5, 25), (10, 1, 10), (10, 0.05, 0), (10, 0, 0),
   ])

@@ -343,6 +343,96 @@ import Weights
     #expect(try bytes("run/embedding.h5") == bytes("fresh/embedding.h5"))
   }
 
+  /// Without a request, what is to begin anew may be asked for in another form than what is saved.
+  @Test func aRestartTakesThePhotographAnewInAnotherForm() throws {
+    try EmbeddingStage.run(run("run", request(steps: 1)))
+    var anew = run("run", nil)
+    anew.restarts = true
+    anew.flags.size = PictureSize(width: 32, height: 40)
+    try EmbeddingStage.run(anew)
+    var found = try EmbeddingCheckpoint(contentsOf: anew.folder.embedding)
+    #expect(PictureSize(of: found.picture) == PictureSize(width: 32, height: 40))
+    try WeightsStage.run(run("run", nil))
+
+    let cropped = found.picture.pixels
+    anew.flags.size = nil
+    anew.flags.fit = .stretch
+    try EmbeddingStage.run(anew)
+    found = try EmbeddingCheckpoint(contentsOf: anew.folder.embedding)
+    #expect(found.header.settings.fit == .stretch && found.picture.pixels != cropped)
+  }
+
+  /// Until there is something to take its place, a restart leaves what is saved where it is.
+  @Test func aRestartThatIsStoppedBeforeItSavesLosesNothing() throws {
+    try EmbeddingStage.run(run("run", request(steps: 1)))
+    try WeightsStage.run(run("run", nil))
+    let before = try (bytes("run/embedding.h5"), bytes("run/weights.h5"))
+    for stage in [EmbeddingStage.run, { try WeightsStage.run($0) }] as [(StageRun) throws -> Void] {
+      var anew = stopping(run("run", nil), after: 0)
+      anew.restarts = true
+      let error = try #require(throws: EditingError.self) { try stage(anew) }
+      #expect(error.status == .stopped)
+      #expect(
+        error.description == "stopped before the first step; go on with: the command --restart")
+    }
+    #expect(try bytes("run/embedding.h5") == before.0 && bytes("run/weights.h5") == before.1)
+    var anew = run("run", nil)
+    anew.restarts = true
+    anew.flags.seed = 3
+    try EmbeddingStage.run(anew)
+    #expect(try bytes("run/embedding.h5.previous") == before.0)
+    // The weights are of another embedding now; their own settings are what a restart goes by all the same.
+    try WeightsStage.run(anew)
+    #expect(try bytes("run/weights.h5.previous") == before.1)
+  }
+
+  /// What began with settings of its own begins anew with them, with the embedding as it is now.
+  @Test func aRestartKeepsTheFineTuningsOwnSettings() throws {
+    try EmbeddingStage.run(run("run", request(steps: 1)))
+    var tuned = run("run", nil)
+    tuned.flags.lowRank = .init(tune: .lora, rank: 3)
+    tuned.flags.finetune.learningRate = 1e-3
+    try WeightsStage.run(tuned)
+    var embedding = run("run", nil)
+    embedding.restarts = true
+    embedding.flags.prompt = "a photo of a cow at night"
+    try EmbeddingStage.run(embedding)
+    let stale = try #require(throws: EditingError.self) { try WeightsStage.run(run("run", nil)) }
+    #expect(stale.description.contains("weights.h5: was begun with another sentence (saved"))
+    #expect(stale.description.contains("; --restart begins anew"))
+
+    var anew = run("run", nil)
+    anew.restarts = true
+    try WeightsStage.run(anew)
+    let found = try WeightsCheckpoint(headOf: anew.folder.weights).header.settings
+    #expect(found.finetune.lora?.rank == 3 && found.finetune.learningRate == 1e-3)
+    #expect(found.prompt == "a photo of a cow at night")
+    try GenerateStage.run(run("run", nil))
+
+    // A damaged file says nothing, and is no harm.
+    try Data("damaged".utf8).write(to: URL(fileURLWithPath: anew.folder.weights))
+    try WeightsStage.run(anew)
+    #expect(try WeightsCheckpoint(headOf: anew.folder.weights).header.settings.finetune.lora == nil)
+  }
+
+  /// Adam's moments are in memory where a training goes on.
+  @Test func goingOnWantsNoMoreMemoryThanThereIs() throws {
+    let parameters = try Base(path: Repository.base).folder.unet().parameters
+    let weights = parameters.reduce(0) { $0 + $1.value.count } * 4
+    func error(hasMoments: Bool, _ available: Int?) -> EditingError? {
+      do {
+        try StageRun.checkMemory(
+          toTrain: parameters, hasMoments: hasMoments, available: available)
+        return nil
+      } catch { return error as? EditingError }
+    }
+    #expect(error(hasMoments: true, weights / 2) == nil)
+    #expect(error(hasMoments: false, weights * 2)?.status == .internalError)
+    #expect(error(hasMoments: false, weights * 3) == nil)
+    #expect(error(hasMoments: true, 0)?.description.contains("found 0.0 GB") == true)
+    #expect(error(hasMoments: false, nil) == nil)
+  }
+
   @Test func aLaterStageRefusesAnotherRequestThanTheFirst() throws {
     try EmbeddingStage.run(run("run", request()))
     var other = request()
@@ -350,6 +440,7 @@ import Weights
     let error = try #require(throws: EditingError.self) { try WeightsStage.run(run("run", other)) }
     #expect(error.status == .usage)
     #expect(error.description.contains("embedding.h5: was begun with another sentence (saved"))
+    #expect(error.description.contains("; embed-optimize --restart begins anew and keeps it as"))
 
     // The embedding goes on, and with it goes what was tuned to the old one.
     try WeightsStage.run(run("run", request()))
@@ -524,6 +615,29 @@ import Weights
     error = try #require(throws: EditingError.self) { try EmbeddingStage.run(run("a", request)) }
     #expect(error.status == .noInput)
     #expect(error.description.contains("/none: there is no such folder, wanted a base model"))
+
+    // A base of pictures that none can be of.
+    let base = "\(folder.path)/large"
+    let files = FileManager.default
+    try files.createDirectory(atPath: "\(base)/unet", withIntermediateDirectories: true)
+    let inUNet = try files.contentsOfDirectory(atPath: "\(Repository.base)/unet")
+    for name in try files.contentsOfDirectory(atPath: Repository.base)
+      + inUNet.map({ "unet/\($0)" })
+    where !["unet", "unet/config.json"].contains(name) {
+      try files.createSymbolicLink(
+        atPath: "\(base)/\(name)", withDestinationPath: "\(Repository.base)/\(name)")
+    }
+    let text = try String(contentsOfFile: "\(Repository.base)/unet/config.json", encoding: .utf8)
+    try text.replacing(/"sample_size" : \d+/, with: "\"sample_size\" : 1048576")
+      .write(toFile: "\(base)/unet/config.json", atomically: true, encoding: .utf8)
+    request.base = base
+    request.size = nil
+    error = try #require(throws: EditingError.self) { try EmbeddingStage.run(run("a", request)) }
+    #expect(error.status == .badData)
+    #expect(
+      error.description.hasSuffix(
+        "/large: found pictures of 8388608x8388608, wanted for each side a whole number from 8 to 8192"
+      ), "\(error)")
   }
 
   private func requestOfLoRA(steps: Int = 4, convolutions: Bool) -> EditRequest {
@@ -644,7 +758,7 @@ import Weights
     let run = run("run", request(steps: 1))
     let export = "\(folder.path)/exported"
     try EmbeddingStage.run(run)
-    try WeightsStage.run(run, export: export)
+    try WeightsStage.run(run, export: export + "/")
     let tuned = try WeightsCheckpoint(contentsOf: run.folder.weights, withOptimizer: false)
     let exported = try Base(path: export).folder.unet()
     for parameter in exported.parameters {

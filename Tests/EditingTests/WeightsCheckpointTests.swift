@@ -63,6 +63,20 @@ import Testing
     let error = try #require(throws: EditingError.self) { try broken.save(to: path) }
     #expect(error.status == .internalError && error.description.contains("conv_in.weight"))
     #expect(!FileManager.default.fileExists(atPath: path))
+
+    broken = checkpoint
+    broken.moments["conv_in.weight"]?.variance = Tensor([1, .infinity], [1, 2])
+    let other = try #require(throws: EditingError.self) { try broken.save(to: path) }
+    #expect(other.description.contains("the optimiser's moments of conv_in.weight are no longer"))
+    #expect(!FileManager.default.fileExists(atPath: path))
+  }
+
+  @Test func theHeadAlone() throws {
+    let path = "\(folder.path)/weights.h5"
+    try checkpoint.save(to: path)
+    let head = try WeightsCheckpoint(headOf: path)
+    #expect(head.header == checkpoint.header && head.embeddingDigest == "03")
+    #expect(head.weights.isEmpty && head.moments.isEmpty)
   }
 
   @Test func anEmbeddingIsNoFileOfWeights() throws {
