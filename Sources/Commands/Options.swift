@@ -44,7 +44,8 @@ public struct EditOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The pictures' size, 512 or 512x384; the size that the base was trained at where not given."))
+      "The pictures' size, 512 or 512x384; the size that the base was trained at where not given."),
+    transform: { try PictureSize(flag: $0) })
   public var size: PictureSize?
 
   public init() {}
@@ -152,9 +153,17 @@ extension SamplingMethod: ExpressibleByArgument {}
 extension GuidanceCourse: ExpressibleByArgument {}
 extension Details: ExpressibleByArgument {}
 
-extension PictureSize: ExpressibleByArgument {
+extension PictureSize {
   /// "512" for a square, or "512x384".
-  public init?(argument: String) {
+  /// - Throws: as ``numbers(_:within:)``.
+  public init(flag text: String) throws {
+    guard let size = PictureSize(argument: text) else {
+      throw ValidationError("wanted 512 or 512x384, each side \(Limit<Int>.pictureSide.wanted)")
+    }
+    self = size
+  }
+
+  private init?(argument: String) {
     let sides = argument.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
     guard let width = sides[0], let height = sides.count > 1 ? sides[1] : width, sides.count <= 2,
       Limit<Int>.pictureSide.contains(width), Limit<Int>.pictureSide.contains(height)
@@ -163,34 +172,27 @@ extension PictureSize: ExpressibleByArgument {
   }
 }
 
-/// The alphas of a sweep, "0,0.5,1" or "0:1:0.1".
-public struct AlphaList: ExpressibleByArgument {
-  public let values: [Double]
-
-  public init?(argument: String) {
-    guard let values = NumberList.alphas(argument) else { return nil }
-    self.values = values
+/// A list of numbers, "0,0.5,1" or "0:1:0.1", within a limit.
+/// - Throws: what ArgumentParser adds to its own words of a value that is none.
+public func numbers(_ text: String, within limit: Limit<[Double]>) throws -> NumberValues<Double> {
+  guard let values = NumberList.numbers(text, within: limit) else {
+    throw ValidationError("wanted \(limit.wanted), such as 0,0.5,1 or first:last:step")
   }
+  return NumberValues(values: values)
 }
 
-/// SDEdit's strengths, "0.3,0.6" or "0.3:0.9:0.1".
-public struct StrengthList: ExpressibleByArgument {
-  public let values: [Double]
-
-  public init?(argument: String) {
-    guard let values = NumberList.numbers(argument, within: .strengths) else { return nil }
-    self.values = values
+/// A list of seeds, "0,1,2".
+/// - Throws: as ``numbers(_:within:)``.
+public func seeds(_ text: String) throws -> NumberValues<UInt64> {
+  guard let values = NumberList.seeds(text) else {
+    throw ValidationError("wanted \(Limit<[UInt64]>.seeds.wanted), such as 0,1,2")
   }
+  return NumberValues(values: values)
 }
 
-/// Guidance scales, "1,3,7.5" or "1:7:2".
-public struct GuidanceScaleList: ExpressibleByArgument {
-  public let values: [Double]
-
-  public init?(argument: String) {
-    guard let values = NumberList.numbers(argument, within: .guidanceScales) else { return nil }
-    self.values = values
-  }
+/// The values of one flag. Not an array, which ArgumentParser takes for a flag that is given several times.
+public struct NumberValues<Value: Sendable>: Sendable {
+  public let values: [Value]
 }
 
 /// Where edits may change the photograph.
@@ -238,15 +240,5 @@ public struct MaskOptions: ParsableArguments {
       mask: mask.map { mask in
         EditRequest.maskPath(mask) { URL(fileURLWithPath: $0).standardizedFileURL.path }
       }, feather: feather, fullSize: fullSize, threshold: maskThreshold, grow: maskGrow)
-  }
-}
-
-/// The seeds of a sweep, "0,1,2".
-public struct SeedList: ExpressibleByArgument {
-  public let values: [UInt64]
-
-  public init?(argument: String) {
-    guard let values = NumberList.seeds(argument) else { return nil }
-    self.values = values
   }
 }

@@ -38,6 +38,7 @@ extension StageCommand {
     run.flags.base = files.base.map(Shell.absolute)
     run.checkpointInterval = options.checkpointEvery
     run.isDry = options.dryRun
+    if run.isDry { StopSignal.endAtOnce() }
     run.restarts = options.restart
     run.threads = Parallel.threads
     run.command = Shell.command

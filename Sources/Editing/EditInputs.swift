@@ -31,7 +31,7 @@ struct EditInputs {
 
   /// - Throws: an error whose exit code `ExitStatus(of:)` tells.
   static func read(_ run: StageRun) throws -> EditInputs {
-    let method = run.flags.generate.method ?? run.request?.generate.method ?? .imagic
+    let method = run.method
     var inputs = method == .imagic ? try tuned(run) : try untuned(run, method)
     let settings = inputs.settings
     let generate = settings.generate

@@ -113,7 +113,8 @@ public enum EmbeddingStage {
 
     func perform() throws {
       if let saved, settings.embedding.isDone(saved.losses) {
-        try training.finish(saved.header, asked: settings.embedding, more: []) { header in
+        try training.finish(saved.header, digest: nil, asked: settings.embedding, more: []) {
+          header in
           var complete = saved
           complete.header = header
           complete.header.settings.embedding.steps = max(settings.embedding.steps, header.step)

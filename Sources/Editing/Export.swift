@@ -22,6 +22,19 @@ enum Export {
         .cannotCreate, "\(path): is there already, wanted a place for something new")
     }
     try RunFolder(path: URL(fileURLWithPath: path).deletingLastPathComponent().path).create()
+    removeAbandoned(beside: path)
+  }
+
+  /// Removes what processes that are no more have left on its way to a place.
+  private static func removeAbandoned(beside path: String) {
+    let url = URL(fileURLWithPath: path)
+    let (folder, mark) = (url.deletingLastPathComponent().path, url.lastPathComponent + ".partial-")
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+      guard name.hasPrefix(mark), let process = pid_t(name.dropFirst(mark.count)), process > 0,
+        kill(process, 0) != 0, errno == ESRCH
+      else { continue }
+      try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+    }
   }
 
   /// Writes LoRA as one file that diffusers loads by `pipe.load_lora_weights`, with peft's names and, as it says nothing of

@@ -23,3 +23,15 @@ enum FileStates {
     return found.sorted().map { "\(path)/\($0)" }
   }
 }
+
+/// Which file a path leads to, whatever it is called; nil where there is none.
+struct SystemFile: Equatable {
+  private let device: UInt64
+  private let number: UInt64
+
+  init?(_ path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    (device, number) = (UInt64(status.st_dev), UInt64(status.st_ino))
+  }
+}

@@ -16,7 +16,7 @@ public enum GenerateStage {
   /// - Throws: an error whose exit code `ExitStatus(of:)` tells; `EditingError`, `stopped`, where the run was told to
   ///   stop. Edits that are done are kept then.
   public static func run(_ run: StageRun) throws {
-    try run.alone {
+    try run.alone(needsFolder: run.method == .imagic) {
       var work = try Work(run)
       try work.perform()
     }
@@ -26,12 +26,23 @@ public enum GenerateStage {
   public static func printedSettings(_ run: StageRun) throws -> String {
     struct Printed: Encodable {
       let settings: GenerateSettings
+      let edit: EditSettings?
       let files: [String: String]
     }
-    let settings = try run.settings(saved: nil).generate
-    var files: [String: String] = [:]
-    if case .file(let path)? = settings.mask?.source { files = FileStates.of([path]) }
-    return try SettingsJSON.encode(Printed(settings: settings, files: files), pretty: true)
+    var edit = try run.settings(saved: nil)
+    let settings = edit.generate
+    var paths: [String] = []
+    if case .file(let path)? = settings.mask?.source { paths.append(path) }
+    // What Imagic edits, and with which base, is what the stages before it have read.
+    let isAlone = settings.method != .imagic
+    if isAlone {
+      let neutral = EditSettings(published: edit.image, prompt: edit.prompt, base: edit.base)
+      (edit.embedding, edit.finetune) = (neutral.embedding, neutral.finetune)
+      paths += [edit.image] + FileStates.files(inBase: edit.base)
+    }
+    return try SettingsJSON.encode(
+      Printed(settings: settings, edit: isAlone ? edit : nil, files: FileStates.of(paths)),
+      pretty: true)
   }
 
   /// One run, once its inputs are read.
@@ -65,6 +76,7 @@ public enum GenerateStage {
 
     mutating func perform() throws {
       let missing = edits.filter { run.restarts || $0.file.picture == nil }
+      warnOfWhatIsNotUsed()
       if run.isDry {
         try plan(missing)
         return
@@ -100,6 +112,29 @@ public enum GenerateStage {
             peakMemory: Resources.peakMemory, suggestedAlpha: suggestion?.alpha)))
     }
 
+    /// Lists that were asked for and that the method doesn't go over.
+    private func warnOfWhatIsNotUsed() {
+      let (asked, method) = (run.flags.generate, settings.generate.method)
+      let lists: [(flag: String, isGiven: Bool, method: EditMethod)] = [
+        ("--alphas", asked.alphas != nil, .imagic),
+        ("--strengths", asked.strengths != nil, .sdedit),
+        ("--guidance-scales", asked.guidanceScales != nil, .ddimInversion),
+      ]
+      for list in lists where list.isGiven && list.method != method {
+        run.report(
+          .warning(
+            "\(list.flag) is not used: it is of --method \(list.method.rawValue), and this is "
+              + method.rawValue))
+      }
+      let seeds = asked.seeds ?? run.request?.generate.seeds ?? []
+      if seeds.count > 1, settings.generate.noiseSeeds == [nil] {
+        run.report(
+          .warning(
+            "there is one row of edits for all \(seeds.count) seeds: they start from the photograph's "
+              + "inversion, and nothing is drawn"))
+      }
+    }
+
     private mutating func make(_ missing: [Edit]) throws {
       var maker = try maker()
       var done = 0
@@ -131,6 +166,12 @@ public enum GenerateStage {
           )
         }
         let image = autoencoder.image(of: latent)
+        guard image.isFinite else {
+          throw EditingError(
+            .internalError,
+            "\(edit.file.path): \(edit.place.name) gave a picture that is not finite; it was not saved"
+          )
+        }
         let decoded = try Picture(details?.restored(in: image) ?? image)
         try write(joiner?.joined(decoded) ?? decoded, edit.file.notes, to: edit.file.path)
       }
@@ -155,6 +196,11 @@ public enum GenerateStage {
             + (settings.threshold.map { " by a threshold of \($0)" } ?? "")
             + ", wanted \(settings.threshold == nil ? "" : "a lower --mask-threshold or ")"
             + "a mask of your own")
+      }
+      // It may have been corrected by hand.
+      if FileManager.default.fileExists(atPath: run.folder.mask) {
+        try AtomicFile.keepPrevious(run.folder.mask)
+        run.report(.note("the mask that was there is kept as \(run.folder.mask).previous"))
       }
       try write(mask.picture, notes, to: run.folder.mask)
       return mask

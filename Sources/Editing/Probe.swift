@@ -19,6 +19,10 @@ public enum Probe {
   /// Runs each part that `inputs` has tensors for, and writes the answers to `outputs`.
   /// - Throws: an error whose exit code `ExitStatus(of:)` tells.
   public static func run(base path: String?, inputs: String, outputs: String) throws {
+    let (from, to) = (SystemFile(inputs), SystemFile(outputs))
+    guard from == nil || from != to else {
+      throw EditingError(.usage, "\(outputs): found the file of the inputs, wanted another")
+    }
     let base = try Base(path: path ?? DefaultBase.locate())
     let input = try StoreFile.read(inputs, from: .anyone)
     let unknown = input.datasets.keys.filter { !known.contains($0) }.sorted()

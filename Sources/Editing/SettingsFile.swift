@@ -51,7 +51,8 @@ package struct SettingsFile {
     guard let text = String(validating: data, as: UTF8.self) else {
       throw EditingError(.badData, "\(path): found bytes that are not UTF-8, wanted text")
     }
-    return text
+    // Some editors begin a file with a byte order mark.
+    return text.unicodeScalars.first == "\u{feff}" ? String(text.unicodeScalars.dropFirst()) : text
   }
 
   /// The place and the problem of a syntax error, on one line.

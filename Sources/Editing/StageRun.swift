@@ -29,6 +29,9 @@ public struct StageRun {
   /// The photograph that was asked for here; nil where what is saved is to be used.
   var askedImage: String? { flags.image ?? request?.image }
 
+  /// How edits are to be made, as was asked for here.
+  var method: EditMethod { flags.generate.method ?? request?.generate.method ?? .imagic }
+
   /// What was asked for, over the defaults, or over what is saved where there is no request.
   public func settings(saved: EditSettings?) throws -> EditSettings {
     try EditSettings(
@@ -37,8 +40,14 @@ public struct StageRun {
 
   /// Runs `body` as the only process in the run folder, which is made where it is missing. A dry run writes nothing and
   /// needs no right to.
-  func alone<Result>(_ body: () throws -> Result) throws -> Result {
+  /// - Parameter needsFolder: whether there is nothing to be done without what stages before have left in it.
+  /// - Throws: `EditingError`, `noInput`, where it is needed and missing, and what `body` throws.
+  func alone<Result>(needsFolder: Bool = false, _ body: () throws -> Result) throws -> Result {
     if isDry { return try body() }
+    if needsFolder, !FileManager.default.fileExists(atPath: folder.path) {
+      throw EditingError(
+        .noInput, "\(folder.embedding): there is no such file, run embed-optimize first")
+    }
     try folder.create()
     let lock = try RunLock(folder: folder.path)
     defer { lock.release() }

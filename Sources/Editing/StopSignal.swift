@@ -34,6 +34,22 @@ public enum StopSignal {
     signal(SIGPIPE, SIG_IGN)
   }
 
+  /// From here on SIGINT, SIGTERM and SIGHUP end the process at once, as a run that was told to stop ends: for what leaves nothing
+  /// half done, and whose single steps may be long.
+  public static func endAtOnce() {
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      var action = sigaction()
+      sigaction(number, nil, &action)
+      let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
+      let handler = action.__sigaction_handler.sa_handler.map { unsafeBitCast($0, to: Int.self) }
+      guard handler != ignored else { continue }
+      action.__sigaction_handler.sa_handler = { _ in _exit(Int32(ExitStatus.stopped.rawValue)) }
+      sigaction(number, &action, nil)
+    }
+    // One that came just before.
+    if number != nil { _exit(Int32(ExitStatus.stopped.rawValue)) }
+  }
+
   private static func listen(to number: Int32, flags: Int32) {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { number in

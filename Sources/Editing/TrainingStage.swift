@@ -20,11 +20,12 @@ struct TrainingStage {
   /// the loss that is wanted now.
   /// - Parameters:
   ///   - saved: what the checkpoint says.
+  ///   - digest: the SHA-256 of its file, where it is known.
   ///   - asked: what is wanted.
   ///   - more: what else the run leaves.
   ///   - save: saves the checkpoint with another header.
   func finish(
-    _ saved: CheckpointHeader, asked: TrainingSettings, more: [String],
+    _ saved: CheckpointHeader, digest: String?, asked: TrainingSettings, more: [String],
     save: (CheckpointHeader) throws -> String
   ) throws {
     if !saved.isComplete && !run.isDry {
@@ -32,6 +33,13 @@ struct TrainingStage {
       var header = header(saved.step)
       header.complete()
       enter(header, digest: try save(header), seconds: 0)
+    } else if !run.isDry {
+      // A run that was killed between its last save and the entry has not been entered, or not so.
+      let digest = try digest ?? SHA256Text.digest(ofFile: path)
+      let entry = Manifest.read(run.folder.manifest).manifest.entry(of: stage, saved.settings)
+      if entry?.complete != true || entry?.checkpoints.first?.sha256 != digest {
+        enter(saved, digest: digest, seconds: 0)
+      }
     }
     run.report(
       .note(

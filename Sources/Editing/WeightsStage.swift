@@ -19,7 +19,7 @@ public enum WeightsStage {
   public static func run(_ run: StageRun, export: String? = nil, exportLoRA: String? = nil) throws {
     let (export, exportLoRA) = (export.map(Export.place), exportLoRA.map(Export.place))
     if !run.isDry { for place in [export, exportLoRA] { try place.map(Export.checkPlace) } }
-    try run.alone {
+    try run.alone(needsFolder: true) {
       var work = try Work(run, export: export, exportLoRA: exportLoRA)
       try work.perform()
     }
@@ -111,7 +111,8 @@ public enum WeightsStage {
     mutating func perform() throws {
       if let saved, settings.finetune.isDone(saved.losses) {
         try training.finish(
-          saved.header, asked: settings.finetune, more: run.isDry ? [] : write(saved.weights)
+          saved.header, digest: saved.digest, asked: settings.finetune,
+          more: run.isDry ? [] : write(saved.weights)
         ) { header in
           var complete = saved
           complete.header = header

@@ -43,7 +43,7 @@ struct Arena: ~Copyable {
       size /= 2
     }
     guard let start, start != MAP_FAILED else {
-      fatalError("out of memory: no addresses for tensors")
+      endWithoutMemory("found no addresses for tensors")
     }
     // Pages of 2 MB where the system has them: fewer faults, fewer entries in the processor's table.
     madvise(start, size, MADV_HUGEPAGE)
@@ -94,8 +94,7 @@ struct Arena: ~Copyable {
     let wanted = min(capacity, (end + step - 1) / step * step)
     let start = UnsafeMutableRawPointer(bitPattern: base + UInt(writable))
     guard wanted >= end, mprotect(start, wanted - writable, PROT_READ | PROT_WRITE) == 0 else {
-      // Running out of memory can't be undone here; the estimate before a run is what prevents it.
-      fatalError("out of memory: \(end) bytes for tensors")
+      endWithoutMemory("found no \(end) bytes for tensors")
     }
     writable = wanted
   }
@@ -143,4 +142,14 @@ struct Arena: ~Copyable {
       free[index].held = 0
     }
   }
+}
+
+/// Ends the process with a line on standard error and the exit code of an internal error (`EX_SOFTWARE`). Running out of memory
+/// can't be undone where a tensor is made; the estimate before a run is what prevents it. Files are replaced whole, so none is
+/// half written.
+private func endWithoutMemory(_ what: String) -> Never {
+  let program = CommandLine.arguments.first?.split(separator: "/").last ?? "imagic"
+  let line = Array("\(program): out of memory: \(what)\n".utf8)
+  _ = write(STDERR_FILENO, line, line.count)
+  _exit(70)
 }

@@ -195,6 +195,7 @@ public struct BaseTraining {
       }
       let (wasComplete, seconds) = try train(
         .autoencoderTraining, recipe.autoencoder.training, state, part.optimizer, step: part.step,
+        goesOn: checkThatNoDenoiserIsLost,
         look: { step in
           for index in held.indices {
             report(.note("autoencoder, step \(step): \(quality(index))"))
@@ -222,6 +223,16 @@ public struct BaseTraining {
       try BaseFolder(URL(fileURLWithPath: base)).autoencoder(),
       try SHA256Text.digest(ofFile: weights.path)
     )
+  }
+
+  /// More steps of the autoencoder would change the latents that a denoiser was trained on.
+  /// - Throws: `EditingError`, `usage`, where there is one.
+  private func checkThatNoDenoiserIsLost(after steps: Int) throws {
+    guard FileManager.default.fileExists(atPath: "\(folder)/denoiser.h5") else { return }
+    throw EditingError(
+      .usage,
+      "\(folder)/autoencoder.h5: found \(steps) steps, wanted \(recipe.autoencoder.training.steps), with which "
+        + "denoiser.h5, trained on its latents, would be lost; --restart begins both anew")
   }
 
   /// Copies the autoencoder of a base, whose form has to be the recipe's: what differs may be the scale of its latents.
@@ -317,17 +328,20 @@ public struct BaseTraining {
   // MARK: - What both have in common
 
   /// Trains a part to its last step.
-  /// - Parameter look: measures and shows what was reached, now and then and at the end, by the number of steps alone.
+  /// - Parameters:
+  ///   - goesOn: called with the number of steps that are saved, before any is added to them.
+  ///   - look: measures and shows what was reached, now and then and at the end, by the number of steps alone.
   /// - Returns: whether the part was complete already, and how many seconds it took in all.
   private func train(
     _ stage: Stage, _ schedule: Recipe.Schedule, _ state: TrainingState, _ optimizer: Optimizer,
-    step: (Int) -> Float, look: (Int) throws -> Void
+    step: (Int) -> Float, goesOn: (Int) throws -> Void = { _ in }, look: (Int) throws -> Void
   ) throws -> (wasComplete: Bool, seconds: Double) {
     let saved = try state.resume(optimizer)
     if let saved, saved.isComplete, saved.losses.count >= schedule.steps {
       report(.note("\(state.path) is complete"))
       return (true, saved.seconds)
     }
+    if let saved { try goesOn(saved.losses.count) }
     let began = Resources.seconds - (saved?.seconds ?? 0)
     var losses = saved?.losses ?? []
     if !losses.isEmpty { report(.note("\(state.path): going on from step \(losses.count)")) }

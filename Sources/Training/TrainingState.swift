@@ -102,7 +102,7 @@ extension TrainingState.Identity {
   fileprivate var lines: [String] {
     [
       "part \(part)", "recipe \(recipe)", "pictures \(data.prefix(12))", "seed \(seed)",
-      "origin \(origin.isEmpty ? "none" : String(origin.prefix(12)))",
+      "base or autoencoder \(origin.isEmpty ? "none" : String(origin.prefix(12)))",
     ]
   }
 }

@@ -26,16 +26,22 @@ import Evaluation
       valueName: "names"))
   var methods: MethodList?
 
-  @Option(help: ArgumentHelp("Imagic's alphas: 0,0.5,1 or first:last:step.", valueName: "numbers"))
-  var alphas: AlphaList?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Imagic's alphas: 0,0.5,1 or first:last:step.", valueName: "numbers"),
+    transform: { try numbers($0, within: .alphas) })
+  var alphas: NumberValues<Double>?
 
-  @Option(help: ArgumentHelp("SDEdit's strengths.", valueName: "numbers"))
-  var strengths: StrengthList?
+  @Option(
+    help: ArgumentHelp("SDEdit's strengths.", valueName: "numbers"),
+    transform: { try numbers($0, within: .strengths) })
+  var strengths: NumberValues<Double>?
 
   @Option(
     name: .customLong("guidance-scales"),
-    help: ArgumentHelp("The guidance scales of DDIM inversion.", valueName: "numbers"))
-  var guidanceScales: GuidanceScaleList?
+    help: ArgumentHelp("The guidance scales of DDIM inversion.", valueName: "numbers"),
+    transform: { try numbers($0, within: .guidanceScales) })
+  var guidanceScales: NumberValues<Double>?
 
   @Option(help: ArgumentHelp("Where the results go.", valueName: "folder"))
   var out = ".bench/edits"

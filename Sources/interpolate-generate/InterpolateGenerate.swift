@@ -27,23 +27,24 @@ import Editing
   var method: EditMethod?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "From 0, the photograph, to 1, the sentence, and beyond: 0,0.5,1 or first:last:step.",
-      valueName: "numbers"))
-  var alphas: AlphaList?
+      valueName: "numbers"), transform: { try numbers($0, within: .alphas) })
+  var alphas: NumberValues<Double>?
 
   @Option(
     help: ArgumentHelp(
-      "Of sdedit: shares of the noise that the photograph gets, from 0 to 1.", valueName: "numbers")
-  )
-  var strengths: StrengthList?
+      "Of sdedit: shares of the noise that the photograph gets, from 0 to 1.", valueName: "numbers"),
+    transform: { try numbers($0, within: .strengths) })
+  var strengths: NumberValues<Double>?
 
   @Option(
     name: .customLong("guidance-scales"),
     help: ArgumentHelp(
       "Of ddim-inversion: the guidance scales of its edits; 0 gives the photograph back.",
-      valueName: "numbers"))
-  var guidanceScales: GuidanceScaleList?
+      valueName: "numbers"), transform: { try numbers($0, within: .guidanceScales) })
+  var guidanceScales: NumberValues<Double>?
 
   @Option(
     help: ArgumentHelp(
@@ -51,8 +52,10 @@ import Editing
       valueName: "text"))
   var source: String?
 
-  @Option(help: ArgumentHelp("A row of edits for each: 0,1,2.", valueName: "numbers"))
-  var seeds: SeedList?
+  @Option(
+    help: ArgumentHelp("A row of edits for each: 0,1,2.", valueName: "numbers"),
+    transform: { try Commands.seeds($0) })
+  var seeds: NumberValues<UInt64>?
 
   @Option(
     help: "What walks from noise to a picture; dpm-solver++ needs fewer steps, ddpm adds noise.")

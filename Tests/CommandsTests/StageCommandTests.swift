@@ -282,4 +282,48 @@ import Testing
       #expect(version.status == 0 && version.output.contains("."))
     }
   }
+
+  @Test func aProbeDoesNotWriteOverItsQuestions() throws {
+    let folder = try TemporaryFolder()
+    let questions = try folder.write("questions", to: "questions.h5")
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(folder.path)/answers.h5", withDestinationPath: questions)
+    for answers in [questions, "\(folder.path)/answers.h5"] {
+      let result = try BuiltProgram("model-probe").run([
+        "--inputs", questions, "--outputs", answers,
+      ])
+      #expect(result.status == 64)
+      #expect(
+        result.errors
+          == "model-probe: \(answers): found the file of the inputs, wanted another\n")
+    }
+    #expect(try String(contentsOfFile: questions, encoding: .utf8) == "questions")
+  }
+
+  /// A list may begin with a negative number, and one that is none is told what is wanted.
+  @Test func listsOfNumbers() throws {
+    let program = BuiltProgram("interpolate-generate")
+    let run = ["--run", "/nowhere/at/all"]
+    #expect(try program.run(run + ["--alphas", "-1:1:0.5"]).status == 66)
+    let result = try program.run(run + ["--alphas", "0,20"])
+    #expect(result.status == 64)
+    #expect(
+      result.errors.contains(
+        "'0,20' is invalid for '--alphas <numbers>': wanted 1 to 1000 different"))
+  }
+
+  /// A dry run has nothing to save, and a step of it may be long.
+  @Test func aDryRunEndsAtOnceWhenToldTo() throws {
+    let folder = try TemporaryFolder()
+    let process = try BuiltProgram("embed-optimize").start([
+      "--image", Repository.photograph, "--prompt", "a cow", "--source", "none", "--size", "1536",
+      "--run", "\(folder.path)/run", "--dry-run",
+    ])
+    Thread.sleep(forTimeInterval: 2)
+    let told = Date()
+    process.terminate()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 75 && process.terminationReason == .exit)
+    #expect(-told.timeIntervalSinceNow < 2)
+  }
 }

@@ -61,6 +61,11 @@ import Testing
     #expect(try EditRequest(requestAt: path).masking.mask == mask ?? "\(folder.path)/\(name)")
   }
 
+  @Test func aByteOrderMarkIsNoHarm() throws {
+    let path = try folder.write("\u{feff}image: a.png\nprompt: a cow\n", to: "mark.yaml")
+    #expect(try EditRequest(requestAt: path).prompt == "a cow")
+  }
+
   @Test func aNumberIsASquare() throws {
     let path = try folder.write("size: 64", to: "a.yaml")
     #expect(try EditRequest(requestAt: path).size == PictureSize(width: 64, height: 64))

@@ -399,6 +399,18 @@ import Testing
     #expect(try perform(run).written.last == "contact-sheet.png")
   }
 
+  /// A mask that is none of this program's may have been corrected by hand.
+  @Test func aMaskThatIsFoundAnewKeepsTheOneThatWasThere() throws {
+    let run = run(mask: "auto")
+    _ = try perform(run)
+    let found = try Data(contentsOf: URL(fileURLWithPath: path("run/mask.png")))
+    let mine = Data(try rectangle(48, 32).png())
+    try mine.write(to: URL(fileURLWithPath: path("run/mask.png")))
+    _ = try perform(run)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: path("run/mask.png"))) == found)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: path("run/mask.png.previous"))) == mine)
+  }
+
   @Test func whatMakeComparesChangesWithTheMasksFile() throws {
     let run = run(mask: try write(rectangle(48, 32), "mask.png"))
     let before = try GenerateStage.printedSettings(run)

@@ -191,6 +191,47 @@ import Testing
     #expect(error.status == .noInput && error.description.hasSuffix("run model-finetune first"))
   }
 
+  /// What `make` compares: no stage before has read what such a method edits.
+  @Test func whatMakeComparesChangesWithThePhotographAndTheSentence() throws {
+    var other = run(.sdedit)
+    let before = try GenerateStage.printedSettings(other)
+    #expect(try GenerateStage.printedSettings(other) == before)
+    for change in [
+      { $0.request?.prompt = "a photo of a cow at night" }, { $0.request?.seed = 5 },
+      { $0.request?.size = PictureSize(width: 32, height: 32) }, { $0.request?.fit = .pad },
+      { $0.request?.image = "\(Repository.path)/prompts/photos/cup.jpg" },
+      { $0.request?.base = "\(folder.path)/other" },
+    ] as [(inout StageRun) -> Void] {
+      other = run(.sdedit)
+      change(&other)
+      #expect(try GenerateStage.printedSettings(other) != before)
+    }
+    other = run(.sdedit)
+    other.request?.embedding.steps = 7
+    #expect(try GenerateStage.printedSettings(other) == before)
+    // Of Imagic it is what the stages before have read.
+    other = run(.imagic)
+    let own = try GenerateStage.printedSettings(other)
+    other.request?.prompt = "a photo of a cow at night"
+    #expect(try GenerateStage.printedSettings(other) == own)
+  }
+
+  @Test func listsThatAreNotUsedAreToldOf() throws {
+    var asked = run(.ddimInversion)
+    asked.flags.generate.strengths = [0.5]
+    asked.isDry = true
+    let events = Events()
+    asked.report = { events.all.append($0) }
+    try GenerateStage.run(asked)
+    let warnings = events.all.compactMap { if case .warning(let text) = $0 { text } else { nil } }
+    #expect(
+      warnings == [
+        "--strengths is not used: it is of --method sdedit, and this is ddim-inversion",
+        "there is one row of edits for all 2 seeds: they start from the photograph's inversion, and "
+          + "nothing is drawn",
+      ])
+  }
+
   @Test func aDryRunCountsTheStepsOfEachEdit() throws {
     var dry = run(.sdedit)
     dry.isDry = true

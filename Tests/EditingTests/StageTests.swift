@@ -570,6 +570,14 @@ import Weights
 
   @Test func aMissingOrDamagedCheckpointIsNamed() throws {
     let run = run("run", request(steps: 1))
+    for stage in [{ try WeightsStage.run($0) }, GenerateStage.run] as [(StageRun) throws -> Void] {
+      let error = try #require(throws: EditingError.self) { try stage(run) }
+      #expect(error.status == .noInput && error.description.hasSuffix("run embed-optimize first"))
+    }
+    // A name that was mistyped leaves no folder.
+    #expect(!FileManager.default.fileExists(atPath: run.folder.path))
+    try FileManager.default.createDirectory(
+      atPath: run.folder.path, withIntermediateDirectories: true)
     var error = try #require(throws: EditingError.self) { try WeightsStage.run(run) }
     #expect(error.status == .noInput && error.description.hasSuffix("run embed-optimize first"))
     try EmbeddingStage.run(run)
@@ -601,6 +609,34 @@ import Weights
     #expect(entry.complete && entry.step == 1 && entry.seconds > 0 && entry.peakMemory > 1 << 20)
     #expect(try entry.checkpoints[0].sha256 == SHA256Text.digest(ofFile: run.folder.weights))
     #expect(try entry.base.sha256 == Base(path: Repository.base).digest())
+  }
+
+  /// What a run that was killed after its last save has not entered.
+  @Test func aCompleteStageThatWasNotEnteredIs() throws {
+    let run = run("run", request(steps: 2))
+    try EmbeddingStage.run(run)
+    try WeightsStage.run(run)
+    let whole = Manifest.read(run.folder.manifest).manifest
+    try FileManager.default.removeItem(atPath: run.folder.manifest)
+    try EmbeddingStage.run(run)
+    var stale = Manifest.read(run.folder.manifest).manifest
+    stale.stages["model-finetune"] = whole.stages["model-finetune"]
+    stale.stages["model-finetune"]?.checkpoints[0].sha256 = "old"
+    stale.stages["model-finetune"]?.complete = false
+    try SettingsJSON.encode(stale).write(
+      toFile: run.folder.manifest, atomically: true, encoding: .utf8)
+    try WeightsStage.run(run)
+    let found = Manifest.read(run.folder.manifest).manifest
+    for (stage, file) in [
+      ("embed-optimize", run.folder.embedding), ("model-finetune", run.folder.weights),
+    ] {
+      let entry = try #require(found.stages[stage])
+      #expect(entry.complete && entry.step == 2)
+      #expect(try entry.checkpoints[0].sha256 == SHA256Text.digest(ofFile: file))
+    }
+    let before = try bytes("run/manifest.json")
+    try WeightsStage.run(run)
+    #expect(try bytes("run/manifest.json") == before)
   }
 
   @Test func aBaseThatDoesNotFitIsNamed() throws {
@@ -758,7 +794,13 @@ import Weights
     let run = run("run", request(steps: 1))
     let export = "\(folder.path)/exported"
     try EmbeddingStage.run(run)
+    // What a process that is no more has left goes; numbers of processes end long before this one.
+    let (left, others) = ("\(export).partial-2000000000", "\(export).partial-\(getpid())")
+    for name in [left, others] {
+      try FileManager.default.createDirectory(atPath: name, withIntermediateDirectories: true)
+    }
     try WeightsStage.run(run, export: export + "/")
+    #expect(!FileManager.default.fileExists(atPath: left))
     let tuned = try WeightsCheckpoint(contentsOf: run.folder.weights, withOptimizer: false)
     let exported = try Base(path: export).folder.unet()
     for parameter in exported.parameters {

@@ -72,6 +72,26 @@ import Testing
     #expect(try weights(stopped) == weights(straight))
   }
 
+  /// More steps of the autoencoder would change what the denoiser was trained on.
+  @Test func aDenoiserIsNotLostToMoreStepsOfTheAutoencoder() throws {
+    let data = try SmallData()
+    let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let run = "\(data.folder.path)/run"
+    #expect(try program.run(arguments(data, run, recipe)).status == 0)
+    let before = try weights(run)
+    let text = SmallData.recipe
+    let steps = try #require(text.range(of: "steps: \\d+", options: .regularExpression))
+    let more = try data.folder.write(
+      text.replacingCharacters(in: steps, with: "steps: 1000"), to: "more.yaml")
+    let result = try program.run(arguments(data, run, more))
+    #expect(result.status == 64, "\(result.errors)")
+    #expect(result.errors.contains("autoencoder.h5: found "), "\(result.errors)")
+    #expect(result.errors.contains("--restart begins both anew"), "\(result.errors)")
+    // Nothing was touched.
+    #expect(try weights(run) == before)
+    #expect(try program.run(arguments(data, run, recipe)).status == 0)
+  }
+
   @Test func doesNotDependOnTheThreads() throws {
     let data = try SmallData()
     let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
