@@ -9,9 +9,10 @@ extension StoreFile {
   /// compared by SHA-256, renamed over the old one, and the folder is synced. The same content gives the same bytes.
   ///
   /// Tensors are written from where they lie; no second copy of them is made.
-  /// - Throws: `StoreError` of kind `cantCreate` or `inputOutput`; what was at `path` is then still there, unless
-  ///   all was done but the folder's sync, and what was begun is removed. Of kind `badData` for content that can't be saved: a path that doesn't begin with a slash, a
-  ///   count that isn't that of the shape, more dimensions than are read, a NUL in a string.
+  /// - Throws: `StoreError` of kind `cantCreate` or `inputOutput`; what was at `path` is then still there, unless all was
+  ///   done but the folder's sync, and what was begun is removed. Of kind `badData` for content that can't be saved: a path
+  ///   that doesn't begin with a slash, a count that isn't that of the shape, more dimensions than are read, a NUL in a
+  ///   string.
   /// - Returns: the SHA-256 of the file, for the manifest.
   @discardableResult
   public func save(to path: String, system: any SystemCalls = PosixCalls()) throws(StoreError)

@@ -4,9 +4,6 @@ import Foundation
 
 /// Reads and writes lists of numbers.
 public enum NumberList {
-  /// The alphas of `text`, nil where it is no list of 1 to 1000 different numbers.
-  public static func alphas(_ text: String) -> [Double]? { numbers(text, within: .alphas) }
-
   /// The numbers of `text`, nil where it is no list within `limit`.
   ///
   /// The members of a range are rounded to nine decimals, so that 0:1:0.1 holds 0.3 and not 0.30000000000000004.

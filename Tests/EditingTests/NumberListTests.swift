@@ -10,7 +10,7 @@ import Testing
     ("0:1:0.4", [0, 0.4, 0.8]), ("1:0:-0.5", [1, 0.5, 0]), ("0.5:0.5:1", [0.5]),
   ])
   func alphasAreRead(text: String, alphas: [Double]) {
-    #expect(NumberList.alphas(text) == alphas)
+    #expect(NumberList.numbers(text, within: .alphas) == alphas)
   }
 
   @Test(arguments: [
@@ -18,7 +18,7 @@ import Testing
     "0:1:1e-9", "0:nan:1", "0:1:inf", "11", "1e400",
   ])
   func whatAreNoAlphasIsRefused(text: String) {
-    #expect(NumberList.alphas(text) == nil)
+    #expect(NumberList.numbers(text, within: .alphas) == nil)
   }
 
   @Test func otherNumbersHaveLimitsOfTheirOwn() {
