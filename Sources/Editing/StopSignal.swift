@@ -20,11 +20,7 @@ public enum StopSignal {
     listen(to: SIGINT, flags: SA_RESTART | Int32(bitPattern: UInt32(SA_RESETHAND)))
     listen(to: SIGTERM, flags: SA_RESTART)
     // A program started with nohup goes on when its terminal closes.
-    var before = sigaction()
-    sigaction(SIGHUP, nil, &before)
-    let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
-    let handler = before.__sigaction_handler.sa_handler.map { unsafeBitCast($0, to: Int.self) }
-    if handler != ignored { listen(to: SIGHUP, flags: SA_RESTART) }
+    if !isIgnored(SIGHUP) { listen(to: SIGHUP, flags: SA_RESTART) }
     // A parent that blocks signals in the thread that starts this process hands that on.
     var all = sigset_t()
     sigemptyset(&all)
@@ -37,17 +33,20 @@ public enum StopSignal {
   /// From here on SIGINT, SIGTERM and SIGHUP end the process at once, as a run that was told to stop ends: for what leaves nothing
   /// half done, and whose single steps may be long.
   public static func endAtOnce() {
-    for number in [SIGINT, SIGTERM, SIGHUP] {
+    for number in [SIGINT, SIGTERM, SIGHUP] where !isIgnored(number) {
       var action = sigaction()
-      sigaction(number, nil, &action)
-      let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
-      let handler = action.__sigaction_handler.sa_handler.map { unsafeBitCast($0, to: Int.self) }
-      guard handler != ignored else { continue }
       action.__sigaction_handler.sa_handler = { _ in _exit(Int32(ExitStatus.stopped.rawValue)) }
       sigaction(number, &action, nil)
     }
     // One that came just before.
     if number != nil { _exit(Int32(ExitStatus.stopped.rawValue)) }
+  }
+
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    sigaction(number, nil, &action)
+    let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
+    return action.__sigaction_handler.sa_handler.map { unsafeBitCast($0, to: Int.self) } == ignored
   }
 
   private static func listen(to number: Int32, flags: Int32) {
