@@ -30,7 +30,9 @@ public struct AdamStep: Sendable {
     let (p, g, m, v) = (values.pointer, gradient.pointer, mean.pointer, variance.pointer)
     Parallel.forEachRange(of: values.count, grain: elementGrain) { range in
       let first = range.lowerBound
-      update(p + first, gradient: g + first, mean: m + first, variance: v + first, range.count)
+      update(
+        p + first, gradient: g + first, mean: m + first, variance: v + first, range.count,
+        asking: true)
     }
   }
 
@@ -45,8 +47,8 @@ public struct AdamStep: Sendable {
       for row in 0..<place.rows {
         let first = place.offset &+ row &* place.stride
         let (p, m, v) = (values.pointer + first, mean.pointer + first, variance.pointer + first)
-        if !part.wasAskedFor, place.columns < Self.longRow, place.columns < place.stride {
-          // The rows are too short, and too far apart, for the processor to foresee.
+        let isShort = place.columns < Self.longRow && place.columns < place.stride
+        if !part.wasAskedFor, isShort {
           let ahead = Self.rowsAhead &* place.stride
           for column in stride(from: 0, to: place.columns, by: 16) {
             processor_prefetch(p + (ahead &+ column))
@@ -55,23 +57,25 @@ public struct AdamStep: Sendable {
           }
         }
         update(
-          p, gradient: part.values + row &* part.valueStride, mean: m, variance: v, place.columns)
+          p, gradient: part.values + row &* part.valueStride, mean: m, variance: v, place.columns,
+          asking: !part.wasAskedFor && !isShort)
       }
     }
   }
 
-  /// How many rows of a part ahead of the one that is changed memory is asked for.
-  private static let rowsAhead = 4
-  /// Rows of so many floats the processor foresees.
-  private static let longRow = 640
+  /// In rows of so many floats, and in parts whose rows follow each other, memory is asked for further on in the row; in shorter
+  /// ones, which are too far apart for that, so many rows ahead.
+  private static let (longRow, rowsAhead) = (640, 4)
 
   /// What a step does to each element. Its numbers are floats rather than vectors: a closure that
   /// captures vectors wants memory of their alignment, which takes several times as long to get.
   private struct Update: Sendable {
     private let (rate, inverseRoot, decay, tiny): (Float, Float, Float, Float)
     private let (keep1, take1, keep2, take2): (Float, Float, Float, Float)
-    /// Every thread has read the values since the last step, and the caches hold few of them until the next.
+    /// Every thread has read the values since the last step, and the caches hold few of them until the next. Where all cores have
+    /// one third-level cache, as Intel's have, what is in a cache already goes to memory faster through it.
     private let streams = Parallel.threads > 1
+    private let streamsInOrder = Parallel.threads > 1 && processor_is_intel() == 0
 
     init(
       learningRate: Float, beta1: Double, beta2: Double, epsilon: Float, weightDecay: Float,
@@ -89,16 +93,32 @@ public struct AdamStep: Sendable {
       take2 = Float(1 - beta2)
     }
 
+    /// How far ahead memory is asked for, in floats: what many lines' way takes, and few enough that they stay in the first-level
+    /// cache until they are wanted.
+    private static let ahead = 512
+
+    /// - Parameter asking: whether the memory further on is asked for; it may be beyond what there is, for it isn't read.
     @inline(__always)
     func callAsFunction(
       _ values: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
-      mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>, _ count: Int
+      mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>, _ count: Int,
+      asking: Bool
     ) {
+      let streams = asking ? streamsInOrder : streams
       let (rate, inverseRoot) = (Vector(repeating: rate), Vector(repeating: inverseRoot))
       let (decay, tiny) = (Vector(repeating: decay), Vector(repeating: tiny))
       let (keep1, take1) = (Vector(repeating: keep1), Vector(repeating: take1))
       let (keep2, take2) = (Vector(repeating: keep2), Vector(repeating: take2))
       for (i, n) in VectorRuns(0..<count) {
+        if asking {
+          if streams {
+            processor_prefetch(values + (i &+ Self.ahead))
+          } else {
+            processor_prefetch_to_write(values + (i &+ Self.ahead))
+          }
+          processor_prefetch(mean + (i &+ Self.ahead))
+          processor_prefetch(variance + (i &+ Self.ahead))
+        }
         let slope = read(gradient + i, n)
         let first = keep1 * read(mean + i, n) + take1 * slope
         let second = keep2 * read(variance + i, n) + take2 * slope * slope

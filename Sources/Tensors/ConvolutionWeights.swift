@@ -152,13 +152,6 @@ struct GradientTarget {
     return target
   }
 
-  /// From a row on.
-  func from(row: Int) -> GradientTarget {
-    var target = self
-    target.base += row * KernelStrips.kernelCount
-    return target
-  }
-
   /// In a whole gradient.
   init(_ weights: Tensor, rows: Range<Int>, columns: Range<Int>) {
     stripStride = weights.shape.inputChannels * KernelStrips.kernelCount
@@ -178,23 +171,6 @@ struct GradientTarget {
       uninitialized: ConvolutionGeometry(kernel: 3).weightsShape(inputs: inputs, outputs: outputs))
   }
 
-  /// What calls the function that it gets, for some rows and columns, with where they are to go.
-  typealias Place = (
-    _ rows: Range<Int>, _ columns: Range<Int>, _ make: (_ target: GradientTarget) -> Void
-  ) -> Void
-
-  /// A whole gradient by weights, of an input and of the gradient by the result.
-  static func whole(_ x: Tensor, _ gradient: Tensor, _ body: (Place) -> Void) -> Tensor {
-    let result = Self.result(x, gradient)
-    body { rows, columns, make in make(GradientTarget(result, rows: rows, columns: columns)) }
-    return result
-  }
-
-  /// The same, given away in parts.
-  static func parts(_ x: Tensor, to taker: PartTaker, _ body: (Place) -> Void) {
-    body { rows, columns, make in give(rows, columns, inputs: x.shape[3], to: taker, make) }
-  }
-
   /// Lets a part of a gradient be made in memory of its own, and gives it away.
   /// - Parameter inputs: of the whole.
   static func give(
@@ -212,6 +188,44 @@ struct GradientTarget {
             offset: (columns.lowerBound / 16 * inputs + rows.lowerBound) * size,
             stride: inputs * size, rows: strips, columns: run),
           values: values.pointer, valueStride: run))
+    }
+  }
+}
+
+/// Where a gradient by weights in strips goes that is made strip by strip, some inputs after others.
+enum GradientInOrder {
+  case whole(Tensor)
+  case parts(PartTaker)
+
+  /// Lets the kernels of some inputs and of one strip be made, some after others, each time where they are to go, and gives them
+  /// away, if they are given away in parts: a part is a few kilobytes, which never leave the first-level cache, and what takes
+  /// them goes through memory in order.
+  ///
+  /// - Parameters:
+  ///   - strip: which sixteen outputs.
+  ///   - inputs: as many as a multiple of `each`.
+  ///   - all: how many inputs the whole has.
+  ///   - each: how many inputs a part has.
+  ///   - make: gets the inputs of a part and room for their kernels, `[input][9][16]`.
+  func fill(
+    strip: Int, inputs: Range<Int>, of all: Int, each: Int,
+    _ make: (_ inputs: Range<Int>, _ kernels: UnsafeMutablePointer<Float>) -> Void
+  ) {
+    let size = KernelStrips.kernelCount
+    func offset(_ input: Int) -> Int { (strip * all + input) * size }
+    let parts = stride(from: inputs.lowerBound, to: inputs.upperBound, by: each)
+    switch self {
+    case .whole(let weights):
+      for first in parts { make(first..<(first + each), weights.pointer + offset(first)) }
+    case .parts(let taker):
+      let kernels = StoragePool.shared.storage(count: each * size)
+      for first in parts {
+        make(first..<(first + each), kernels.pointer)
+        let place = PartPlace(
+          offset: offset(first), stride: each * size, rows: 1, columns: each * size)
+        taker.take(TensorPart(place: place, values: kernels.pointer, valueStride: each * size))
+      }
+      withExtendedLifetime(kernels) {}
     }
   }
 }

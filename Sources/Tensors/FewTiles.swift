@@ -303,23 +303,28 @@ enum FewTiles {
 
   // MARK: - The gradient by the weights
 
-  /// How many rows of the gradient a task makes.
-  private static let gradientRows = 16
-  /// The most columns of a task, times the tiles: so many transformed gradients stay in a second-level cache. Where these are few,
-  /// rows are whole, for what takes them goes through memory then in order.
-  private static let tiledColumns = 10_240
+  /// How many inputs' kernels are made at once: with their halves they stay in a first-level cache. Of more tiles than a group,
+  /// whose transformed gradients fill it, more of them, so that these are read less often.
+  private static func inputsAtOnce(_ tiling: Winograd.Tiling) -> Int {
+    tiling.count > group ? 16 : 4
+  }
+  /// So many floats of transformed inputs stay in a second-level cache, while all strips are made from them.
+  private static let mostInputCount = 100 << 10
 
   /// The gradient by the weights; see ``Winograd/weightGradient(_:_:)``.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
-    GradientTarget.whole(x, gradient) { weightGradient(x, gradient, place: $0) }
+    let result = GradientTarget.result(x, gradient)
+    weightGradient(x, gradient, into: .whole(result))
+    return result
   }
 
   /// The same, given away in parts.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
-    GradientTarget.parts(x, to: taker) { weightGradient(x, gradient, place: $0) }
+    weightGradient(x, gradient, into: .parts(taker))
   }
 
-  private static func weightGradient(_ x: Tensor, _ gradient: Tensor, place: GradientTarget.Place) {
+  private static func weightGradient(_ x: Tensor, _ gradient: Tensor, into target: GradientInOrder)
+  {
     let tiling = Winograd.Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
     let (inputs, outputs, groups) = (x.shape[3], gradient.shape[3], groupCount(tiling))
     let left = transformedInputs(x, tiling)
@@ -332,44 +337,47 @@ enum FewTiles {
           gradient, tiling, channel: block * 16, into: right.pointer + block * blockSize)
       }
     }
-    // A thread has rows of its own, and goes through them with some columns after others, whose transformed gradients stay in a cache.
-    let cut = ColumnTasks(
-      columns: outputs, wanted: 1,
-      mostStrips: tiledColumns / tiling.count / 16, width: 16)
-    let tasks = SharedTasks(rows: inputs / gradientRows, columns: cut.count)
+    // A thread has strips of its own, and goes through them with some inputs after others, which it has put in order.
+    let (each, inputSize) = (inputsAtOnce(tiling), groups * 6 * rowCount)
+    let most = max(1, mostInputCount / inputSize / each) * each
+    let tasks = SharedTasks(rows: outputs / 16, columns: (inputs + most - 1) / most)
+    let inOrder = LaneValues<(chunk: Int, inputs: Storage)>()
     Parallel.forEach(tasks.count) { task in
-      guard let (number, chunk) = tasks[task] else { return }
-      let rows = (number * gradientRows)..<((number + 1) * gradientRows)
-      let columns = cut[chunk]
-      guard !columns.isEmpty else { return }
-      let packed = StoragePool.shared.storage(count: gradientRows * groups * 6 * rowCount)
-      let half = StoragePool.shared.storage(count: gradientRows * halfGradientCount)
-      gather(left.pointer, channels: inputs, rows: rows, groups: groups, into: packed.pointer)
-      place(rows, columns) { target in
-        for column in stride(from: 0, to: columns.count, by: 16) {
-          let block = (columns.lowerBound + column) / 16
-          multiplyGradients(
-            packed.pointer, right.pointer + block * blockSize, rows: rows.count,
-            tiles: tiling.count, by: half.pointer, into: target.from(column: column))
-        }
+      guard let (strip, chunk) = tasks[task] else { return }
+      let some = (chunk * most)..<min(inputs, (chunk + 1) * most)
+      let ordered = inOrder.own?.inputs ?? StoragePool.shared.storage(count: most * inputSize)
+      if inOrder.own?.chunk != chunk {
+        gather(
+          left.pointer, channels: inputs, some, by: each, groups: groups, into: ordered.pointer)
+        inOrder.own = (chunk, ordered)
       }
-      withExtendedLifetime((packed, half)) {}
+      let half = StoragePool.shared.storage(count: each * halfGradientCount)
+      target.fill(strip: strip, inputs: some, of: inputs, each: each) { part, kernels in
+        multiplyGradients(
+          ordered.pointer + (part.lowerBound - some.lowerBound) * inputSize,
+          right.pointer + strip * blockSize, rows: each, tiles: tiling.count, by: half.pointer,
+          into: kernels)
+      }
+      withExtendedLifetime(half) {}
     }
+    withExtendedLifetime((left, right)) {}
   }
 
-  /// The transformed inputs of some rows of the gradient, in the order in which they are multiplied:
-  /// `[row of elements][four rows][group][element of the row][row][tile]`.
+  /// Puts the transformed inputs of some channels in the order in which they are multiplied, as many of them at once as `each`:
+  /// `[row of elements][four channels][group][element of the row][channel][tile]`, one such after the other.
   private static func gather(
-    _ left: UnsafePointer<Float>, channels: Int, rows: Range<Int>, groups: Int,
+    _ left: UnsafePointer<Float>, channels: Int, _ some: Range<Int>, by each: Int, groups: Int,
     into target: UnsafeMutablePointer<Float>
   ) {
     var place = target
-    for row in 0..<6 {
-      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: 4) {
-        for group in 0..<groups {
-          place.update(
-            from: left + ((group * 6 + row) * channels + first) * rowCount, count: 4 * rowCount)
-          place += 4 * rowCount
+    for begin in stride(from: some.lowerBound, to: some.upperBound, by: each) {
+      for row in 0..<6 {
+        for first in stride(from: begin, to: begin + each, by: 4) {
+          for group in 0..<groups {
+            place.update(
+              from: left + ((group * 6 + row) * channels + first) * rowCount, count: quadCount)
+            place += quadCount
+          }
         }
       }
     }

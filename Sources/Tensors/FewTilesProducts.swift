@@ -572,10 +572,11 @@ extension FewTiles {
   ///   - right: transformed gradients, `[element][group][tile][16]`.
   ///   - rows: a multiple of four.
   ///   - half: room for ``halfGradientCount`` floats for each row.
+  ///   - target: `[row][9][16]`.
   @inline(never)
   static func multiplyGradients(
     _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, rows: Int, tiles: Int,
-    by half: UnsafeMutablePointer<Float>, into target: GradientTarget
+    by half: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>
   ) {
     let groups = (tiles &+ group &- 1) / group
     let rightStride = groups &* group &* 16
@@ -599,7 +600,7 @@ extension FewTiles {
       }
     }
     for row in 0..<rows {
-      let line = target.base + row &* KernelStrips.kernelCount
+      let line = target + row &* KernelStrips.kernelCount
       for column in 0..<3 {
         let p = UnsafePointer(half) + (row &* 288 &+ column &* 16)
         let taps = weightsAdjoint(

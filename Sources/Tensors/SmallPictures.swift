@@ -377,48 +377,46 @@ enum SmallPictures {
 
   // MARK: - The gradient by the weights
 
-  /// How many rows of the gradient a task makes.
-  private static let gradientRows = 16
-  /// The most columns of a task, times the pixels: so much of the gradient by the result stays in a second-level cache.
-  private static let pixelColumns = 1 << 16
-
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]`.
   ///   - gradient: of the result, `[batch, height, width, outputs]`.
   /// - Returns: `[outputs / 16, inputs, 3, 3, 16]`.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
-    GradientTarget.whole(x, gradient) { weightGradient(x, gradient, place: $0) }
+    let result = GradientTarget.result(x, gradient)
+    weightGradient(x, gradient, into: .whole(result))
+    return result
   }
 
   /// The same, given away in parts.
   static func weightGradient(_ x: Tensor, _ gradient: Tensor, inParts taker: PartTaker) {
-    GradientTarget.parts(x, to: taker) { weightGradient(x, gradient, place: $0) }
+    weightGradient(x, gradient, into: .parts(taker))
   }
 
-  private static func weightGradient(_ x: Tensor, _ gradient: Tensor, place: GradientTarget.Place) {
+  /// How many floats of inputs stay in a second-level cache, while all strips are made from them.
+  private static let mostInputCount = 100 << 10
+
+  private static func weightGradient(_ x: Tensor, _ gradient: Tensor, into target: GradientInOrder)
+  {
     let (batch, height, width, inputs) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
     let (pixels, outputs) = (batch * height * width, gradient.shape[3])
     let source = padded(x, before: (1, 1), after: (1, 1))
     let (left, right) = (inStrips(source), inStrips(gradient))
-    let cut = ColumnTasks(
-      columns: outputs, wanted: 1, mostStrips: max(1, pixelColumns / pixels / 16), width: 16)
-    let tasks = SharedTasks(rows: inputs / gradientRows, columns: cut.count)
+    // A thread has strips of its own, and goes through them with some inputs after others.
+    let most = max(1, mostInputCount / source.shape.rows / 16) * 16
+    let tasks = SharedTasks(rows: outputs / 16, columns: (inputs + most - 1) / most)
     withPixelOffsets(
       batch: batch, rows: height, columns: width, step: 1, tall: height + 2, wide: width + 2,
       channels: 16
     ) { offsets in
       Parallel.forEach(tasks.count) { task in
-        guard let (number, chunk) = tasks[task] else { return }
-        let columns = cut[chunk]
-        guard !columns.isEmpty else { return }
-        let rows = (number * gradientRows)..<((number + 1) * gradientRows)
-        place(rows, columns) { target in
-          for column in stride(from: 0, to: columns.count, by: 16) {
-            multiplyGradients(
-              left.pointer + rows.lowerBound * source.shape.rows, line: (width + 2) * 16, offsets,
-              right.pointer + (columns.lowerBound + column) * pixels, pixels,
-              into: target.from(column: column).base)
-          }
+        guard let (strip, chunk) = tasks[task] else { return }
+        let some = (chunk * most)..<min(inputs, (chunk + 1) * most)
+        target.fill(strip: strip, inputs: some, of: inputs, each: 4) { some, kernels in
+          let first = some.lowerBound
+          multiplyGradients(
+            left.pointer + (first / 16 * source.shape.rows * 16 + first % 16),
+            line: (width + 2) * 16, offsets, right.pointer + strip * 16 * pixels, pixels,
+            into: kernels)
         }
       }
     }
@@ -441,7 +439,7 @@ enum SmallPictures {
     return result
   }
 
-  /// The sums over all pixels of sixteen inputs times sixteen numbers of the gradient, for each of the taps.
+  /// The sums over all pixels of four inputs times sixteen numbers of the gradient, for each of the taps.
   /// - Parameters:
   ///   - x: `[position in the frame][16]`.
   ///   - line: from a position to the one below.
@@ -452,16 +450,13 @@ enum SmallPictures {
     _ x: UnsafePointer<Float>, line: Int, _ offsets: UnsafePointer<Int32>,
     _ gradient: UnsafePointer<Float>, _ pixels: Int, into target: UnsafeMutablePointer<Float>
   ) {
-    for input in stride(from: 0, to: gradientRows, by: 4) {
-      for row in 0..<3 {
-        let inputs = x + (row * line + input)
-        let place = target + (input * KernelStrips.kernelCount + row * 48)
-        if processor_target_has_avx512() != 0 {
-          multiplyTaps(inputs, offsets, gradient, pixels, into: place)
-        } else {
-          for half in [0, 8] {
-            multiplyHalfTaps(inputs, offsets, gradient + half, pixels, into: place + half)
-          }
+    for row in 0..<3 {
+      let (inputs, place) = (x + row * line, target + row * 48)
+      if processor_target_has_avx512() != 0 {
+        multiplyTaps(inputs, offsets, gradient, pixels, into: place)
+      } else {
+        for half in [0, 8] {
+          multiplyHalfTaps(inputs, offsets, gradient + half, pixels, into: place + half)
         }
       }
     }
