@@ -16,11 +16,13 @@ enum SmallPictures {
   private static let paddedPixels = 48
   /// Sums of a tile: sixteen for each pixel.
   private static let sumCount = 16 * 16
-  /// How many columns a task takes at most.
-  private static let columnsPerTask = 16
+  /// How many outputs a task takes.
+  private static let outputsEach = 16
+  /// How many inputs a task takes at most: so long runs of a strip follow each other in memory.
+  private static let mostInputs = 128
 
-  private static func columnsEach(_ columns: Int) -> Int {
-    min(columnsPerTask, (columns / 16 + 7) / 8 * 16)
+  private static func inputsEach(_ inputs: Int) -> Int {
+    max(16, min(mostInputs, inputs / Parallel.threads / 16 * 16))
   }
 
   /// The inputs of a tile, with zeros beyond the picture, `[pixel][channel]`.
@@ -46,7 +48,7 @@ enum SmallPictures {
     let tiling = Winograd.Tiling(batch: x.shape[0], height: x.shape[1], width: x.shape[2])
     let result = Tensor(uninitialized: [x.shape[0], x.shape[1], x.shape[2], w.outputs])
     let patches = LaneValues<Storage>()
-    Parallel.forEachRange(of: w.outputs, grain: columnsEach(w.outputs)) { columns in
+    Parallel.forEachRange(of: w.outputs, grain: outputsEach) { columns in
       let left = patches.own ?? turnedPatches(x, tiling)
       patches.own = left
       let sums = StoragePool.shared.storage(count: tiling.count * sumCount)
@@ -81,8 +83,8 @@ enum SmallPictures {
     return left
   }
 
-  /// How many inputs are multiplied at once: their kernels stay in the first-level cache for all tiles.
-  private static let inputsAtOnce = 32
+  /// How many inputs are multiplied at once. Of several tiles their kernels stay in the first-level cache for all of these.
+  private static func inputsAtOnce(_ tiling: Winograd.Tiling) -> Int { tiling.count == 1 ? 64 : 32 }
 
   /// Adds up what all inputs give to sixteen columns.
   /// - Parameter sums: `[tile][16 pixels][16]`.
@@ -91,21 +93,23 @@ enum SmallPictures {
     into sums: UnsafeMutablePointer<Float>
   ) {
     sums.update(repeating: 0, count: tiling.count * sumCount)
-    for first in stride(from: 0, to: w.inputs, by: inputsAtOnce) {
-      let count = min(inputsAtOnce, w.inputs - first)
+    let most = inputsAtOnce(tiling)
+    for first in stride(from: 0, to: w.inputs, by: most) {
+      let count = min(most, w.inputs - first)
       let kernels = w.kernel(input: first, output: column)
       for tile in 0..<tiling.count {
         let patches = left + (tile * w.inputs + first) * paddedPixels
         let place = sums + tile * sumCount
         // With the first tile the kernels of the next inputs are asked for, which follow, as do those of the next columns.
+        let next = tile == 0 ? kernels + count * KernelStrips.kernelCount : nil
         if processor_target_has_avx512() != 0 {
-          multiply(kernels, patches, count, into: place, asks: tile == 0)
+          multiply(kernels, patches, count, into: place, ahead: next)
         } else {
           for row in [0, 2] {
             for half in [0, 8] {
               multiplyHalf(
                 kernels + half, patches + row * patch, count, into: place + (row * 64 + half),
-                asks: tile + row + half == 0)
+                ahead: row + half == 0 ? next : nil)
             }
           }
         }
@@ -127,23 +131,36 @@ enum SmallPictures {
     body(2, 2)
   }
 
-  /// Asks for the nine lines of a kernel.
+  /// Asks for nine lines of some kernels.
+  ///
+  /// Lines that follow each other come from different quarters, some pages apart: an Intel Xeon reads lines of four pages in
+  /// turns a fifth faster than one page's after another's.
+  /// - Parameters:
+  ///   - number: which nine.
+  ///   - quarter: how many floats the kernels' quarters are apart.
   @_transparent
-  private static func ask(_ kernel: UnsafePointer<Float>) {
-    for tap in 0..<9 { processor_prefetch_far(kernel + tap &* 16) }
+  private static func ask(
+    _ kernels: UnsafePointer<Float>, _ number: Int, quarter: Int
+  ) {
+    for index in 0..<9 {
+      let line = number &* 9 &+ index
+      processor_prefetch_far(kernels + ((line & 3) &* quarter &+ (line >> 2) &* 16))
+    }
   }
 
   /// The products of a tile.
+  /// - Parameter ahead: as many kernels, which are asked for.
   @inline(never)
   private static func multiply(
     _ kernels: UnsafePointer<Float>, _ patches: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, asks: Bool
+    into sums: UnsafeMutablePointer<Float>, ahead: UnsafePointer<Float>?
   ) {
     var (r0, r1) = (FourVectors(sums), FourVectors(sums + 64))
     var (r2, r3) = (FourVectors(sums + 128), FourVectors(sums + 192))
     var (w, a) = (kernels, patches)
-    for _ in 0..<count {
-      if asks { ask(w + inputsAtOnce &* KernelStrips.kernelCount) }
+    let quarter = count / 4 &* KernelStrips.kernelCount
+    for number in 0..<count {
+      if let ahead { ask(ahead, number, quarter: quarter) }
       forEachTap { row, column in
         let v = load(w + (3 &* row &+ column) &* 16)
         let p = a + (row &* patch &+ column)
@@ -162,15 +179,17 @@ enum SmallPictures {
   }
 
   /// The products of two rows of a tile and eight columns.
+  /// - Parameter ahead: as many kernels, which are asked for.
   @inline(never)
   private static func multiplyHalf(
     _ kernels: UnsafePointer<Float>, _ patches: UnsafePointer<Float>, _ count: Int,
-    into sums: UnsafeMutablePointer<Float>, asks: Bool
+    into sums: UnsafeMutablePointer<Float>, ahead: UnsafePointer<Float>?
   ) {
     var (r0, r1) = (FourHalves(sums), FourHalves(sums + 64))
     var (w, a) = (kernels, patches)
-    for _ in 0..<count {
-      if asks { ask(w + inputsAtOnce &* KernelStrips.kernelCount) }
+    let quarter = count / 4 &* KernelStrips.kernelCount
+    for number in 0..<count {
+      if let ahead { ask(ahead, number, quarter: quarter) }
       forEachTap { row, column in
         let v = loadHalf(w + (3 &* row &+ column) &* 16)
         let p = a + (row &* patch &+ column)
@@ -217,7 +236,7 @@ enum SmallPictures {
     let result = Tensor(uninitialized: [batch, height, width, w.inputs])
     let patches = LaneValues<Storage>()
     let strips = w.outputs / 16
-    Parallel.forEachRange(of: w.inputs, grain: columnsEach(w.inputs)) { inputs in
+    Parallel.forEachRange(of: w.inputs, grain: inputsEach(w.inputs)) { inputs in
       let left = patches.own ?? strippedPatches(gradient, tiling)
       patches.own = left
       // [tile][input][16 pixels][16]
@@ -305,12 +324,11 @@ enum SmallPictures {
     _ count: Int, into sums: UnsafeMutablePointer<Float>, ahead: UnsafePointer<Float>?
   ) {
     let others = sums + sumCount
-    var line = ahead ?? kernels
     var (r0, r1) = (FourVectors(sums), FourVectors(sums + 64))
     var (s0, s1) = (FourVectors(others), FourVectors(others + 64))
     var (w, a) = (kernels, patches)
-    for _ in 0..<count {
-      if ahead != nil { ask(line) }
+    for number in 0..<count {
+      if let ahead { ask(ahead, number, quarter: stripStride) }
       forEachTap { row, column in
         // Turned by half a turn.
         let taps = w + (8 &- 3 &* row &- column) &* 16
@@ -319,7 +337,6 @@ enum SmallPictures {
         r0.add(vectors: p, v, to: &s0, u)
         r1.add(vectors: p + patch &* 16, v, to: &s1, u)
       }
-      line += stripStride
       w += stripStride
       a += patchPixels &* 16
     }
