@@ -81,9 +81,12 @@ private func walk(
     let here = lines + first &* 16
     // Beyond the last block nothing is there to be asked for: an address that isn't read needn't exist.
     let next = here + block &* 16
-    for line in 0..<block {
-      if reading == .askedFor { processor_prefetch_far(next + line &* 16) }
-      for _ in 0..<(products / 8) { sums.multiply() }
+    // Not even an empty loop goes between the reads of two blocks: a core that goes through it reads nothing meanwhile.
+    if products > 0 {
+      for line in 0..<block {
+        if reading == .askedFor { processor_prefetch_far(next + line &* 16) }
+        for _ in 0..<(products / 8) { sums.multiply() }
+      }
     }
     guard reading != .none else { continue }
     for line in stride(from: 0, to: block, by: 8) { sums.read(here + line &* 16) }
