@@ -10,6 +10,9 @@ private let weightBuffer = 1 << 17
 /// How many tasks attention is cut into where it has fewer heads.
 private let leastTasks = 8
 
+/// How many tasks its forward is cut into where each then has so many queries or more: a core that others slow down gets fewer.
+private let (wantedTasks, leastOfPart) = (32, 512)
+
 private func queriesPerBlock(_ keys: Int) -> Int {
   max(8, min(96, weightBuffer / max(1, keys)) / 8 * 8)
 }
@@ -84,15 +87,24 @@ public func attention(
   let block = queriesPerBlock(keyCount)
   // Of few heads, as the autoencoder's one, several tasks share the queries.
   let blocks = (queryCount + block - 1) / block
-  let parts = min(blocks, max(1, leastTasks / (batch * heads)))
+  let parts = min(
+    blocks,
+    max(
+      1, leastTasks / (batch * heads), min(wantedTasks / (batch * heads), queryCount / leastOfPart))
+  )
   let rowsEach = (blocks + parts - 1) / parts * block
   let length = MatrixProduct.padded(keyCount)
   let rowStride = spread(length)
-  forEachHead(batch * heads * parts) { numbers in
-    let packedKeys = PackedOperand(inner: width, columns: keyCount)
-    let packedValues = PackedOperand(inner: keyCount, columns: width)
+  let ofLane = LaneValues<(head: Int, keys: PackedOperand, values: PackedOperand, room: Tensor)>()
+  forEachHead(batch * heads, parts: parts) { numbers in
     // Rows of whole vectors, so that no row needs its last elements one by one, and each row's sum and largest score.
-    let room = Tensor(uninitialized: [block, rowStride + 18])
+    var own =
+      ofLane.own ?? (
+        -1, PackedOperand(inner: width, columns: keyCount),
+        PackedOperand(inner: keyCount, columns: width),
+        Tensor(uninitialized: [block, rowStride + 18])
+      )
+    let (packedKeys, packedValues, room) = (own.keys, own.values, own.room)
     let weights = room.pointer
     let (sums, tops) = (weights + block * rowStride, weights + block * (rowStride + 1))
     let largest = weights + block * (rowStride + 2)
@@ -104,8 +116,11 @@ public func attention(
         HeadView(tensor, image: image, head: head, heads: heads)
       }
       let (theQueries, theResult) = (view(queries), view(result))
-      packedKeys.pack(view(keys).right(.columns))
-      packedValues.pack(view(values).right(.rows))
+      if own.head != task {
+        packedKeys.pack(view(keys).right(.columns))
+        packedValues.pack(view(values).right(.rows))
+        own.head = task
+      }
       for start in stride(
         from: part * rowsEach, to: min(queryCount, (part + 1) * rowsEach), by: block)
       {
@@ -137,14 +152,16 @@ public func attention(
           logSums: logSums.pointer + (task * queryCount + start))
       }
     }
-    withExtendedLifetime(room) {}
+    ofLane.own = own
   }
   return (result, logSums)
 }
 
-/// Calls `body` with ranges that cover the heads: of many, some are done one after the other with the same buffers.
-private func forEachHead(_ count: Int, _ body: (Range<Int>) -> Void) {
-  Parallel.forEachRange(of: count, grain: max(1, min(4, count / leastTasks)), body)
+/// Calls `body` with ranges that cover the parts of all heads: of many whole heads, some are done one after the other with the
+/// same buffers.
+private func forEachHead(_ heads: Int, parts: Int, _ body: (Range<Int>) -> Void) {
+  Parallel.forEachRange(
+    of: heads * parts, grain: parts > 1 ? 1 : max(1, min(4, heads / leastTasks)), body)
 }
 
 /// Divides weighted sums of values by the sums of the weights, which takes less than dividing each weight.
@@ -255,7 +272,7 @@ public func attentionGradient(
   // Each block of queries goes through all keys: their rows, which are far apart in the tensors, are put together. Single blocks are
   // taken where they lie, if no tile reads beyond a row.
   let isSingle = queryCount <= queryBlock && keyCount <= keyBlock && width % 8 == 0
-  forEachHead(batch * heads) { tasks in
+  forEachHead(batch * heads, parts: 1) { tasks in
     let room = Tensor(uninitialized: [isSingle ? 0 : 4 * keyCount + queriesAtOnce, width])
     let buffer = Tensor(
       uninitialized: [2 * keysAtOnce + 2 + (isTurned ? MatrixProduct.padded(width) : 0), length])

@@ -270,33 +270,50 @@ enum MatrixProduct {
     }
   }
 
-  /// The product in tasks of many rows, which each packs its strips whole, once, and multiplies some rows after others with
-  /// them: what these add up stays in the second-level cache until it is done.
+  /// The product in shares of many rows. A thread packs some strips whole, once, and multiplies all rows of its share with them, a
+  /// task some of them after others: what these add up stays in the second-level cache until it is done, and what a slower core
+  /// doesn't come to is left for another.
   private static func runWithOwnRows(
     plan: InnerPlan, left: LeftOperand, right: RightOperand, _ cut: ProductTasks,
     into target: ProductTarget
   ) {
-    Parallel.forEach(cut.rowChunks * cut.columnTasks.count) { task in
-      let rows = cut.rows(task / cut.columnTasks.count)
-      let columns = cut.columnTasks[task % cut.columnTasks.count]
+    let parts = (cut.rows(0).count + rowBlock - 1) / rowBlock
+    let packed = LaneValues<(number: Int, strips: Storage)>()
+    Parallel.forEach(cut.rowChunks * cut.columnTasks.count * parts) { task in
+      let (share, number) = (
+        task / (cut.columnTasks.count * parts), task / parts % cut.columnTasks.count
+      )
+      let rows = part(task % parts, of: parts, cut.rows(share))
+      let columns = cut.columnTasks[number]
+      guard !rows.isEmpty, !columns.isEmpty else { return }
       let width = padded(columns.count)
-      let packed = StoragePool.shared.storage(count: plan.inner * width)
-      for block in plan.blocks {
-        pack(
-          right, block.pieces, columns: columns, for: left.layout,
-          into: packed.pointer + block.start * width)
-      }
-      let targets = BlockTargets(target, plan, cut, columns, rows: rowBlock)
-      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: rowBlock) {
-        for (index, block) in plan.blocks.enumerated() {
-          multiply(
-            left, block.pieces, firstInner: block.start, inner: block.length,
-            rows: first..<min(rows.upperBound, first + rowBlock),
-            packed: packed.pointer + block.start * width, columns: columns,
-            into: targets(index, firstRow: first))
+      let strips =
+        packed.own?.strips
+        ?? StoragePool.shared.storage(count: plan.inner * padded(cut.columnTasks.most))
+      if packed.own?.number != number {
+        for block in plan.blocks {
+          pack(
+            right, block.pieces, columns: columns, for: left.layout,
+            into: strips.pointer + block.start * width)
         }
+        packed.own = (number, strips)
+      }
+      let targets = BlockTargets(target, plan, cut, columns, rows: rows.count)
+      for (index, block) in plan.blocks.enumerated() {
+        multiply(
+          left, block.pieces, firstInner: block.start, inner: block.length, rows: rows,
+          packed: strips.pointer + block.start * width, columns: columns,
+          into: targets(index, firstRow: rows.lowerBound))
       }
     }
+  }
+
+  /// One of `count` parts of some rows, of like size and in whole tiles.
+  private static func part(_ index: Int, of count: Int, _ rows: Range<Int>) -> Range<Int> {
+    let each =
+      ((rows.count + count - 1) / count + wholeTileRows - 1) / wholeTileRows * wholeTileRows
+    let first = min(rows.upperBound, rows.lowerBound + index * each)
+    return first..<min(rows.upperBound, first + each)
   }
 
   /// The product in tasks of which several multiply the same strips, which are packed once, before.
