@@ -278,6 +278,7 @@ enum MatrixProduct {
     into target: ProductTarget
   ) {
     let parts = (cut.rows(0).count + rowBlock - 1) / rowBlock
+    let isLarge = processor_target_has_avx512() != 0 && plan.inner * cut.rows > cachedCount
     let packed = LaneValues<(number: Int, strips: Storage)>()
     Parallel.forEach(cut.rowChunks * cut.columnTasks.count * parts) { task in
       let (share, number) = (
@@ -299,11 +300,23 @@ enum MatrixProduct {
         packed.own = (number, strips)
       }
       let targets = BlockTargets(target, plan, cut, columns, rows: rows.count)
+      let following = part((task + 1) % parts, of: parts, cut.rows(share))
       for (index, block) in plan.blocks.enumerated() {
+        // The rows that are multiplied next come from another cache while the products keep the processor busy: the next piece of
+        // these, or what most likely is this thread's next task.
+        var next = LinesAhead.none
+        if isLarge {
+          let isLast = index + 1 == plan.blocks.count
+          next = lines(
+            left, plan.blocks[isLast ? 0 : index + 1].pieces[0], rows: isLast ? following : rows)
+          next.spread(
+            over: asks(
+              rows: rows.count, columns: columns.count, inner: block.length, left.layout))
+        }
         multiply(
           left, block.pieces, firstInner: block.start, inner: block.length, rows: rows,
           packed: strips.pointer + block.start * width, columns: columns,
-          into: targets(index, firstRow: rows.lowerBound))
+          into: targets(index, firstRow: rows.lowerBound), meanwhile: &next)
       }
     }
   }
@@ -440,6 +453,14 @@ enum MatrixProduct {
         source + columns.lowerBound * right.stride, rows: columns.count, stride: right.stride,
         run: piece.length)
     }
+  }
+
+  /// What ``multiply`` reads of these rows with one piece; nothing of rows whose offsets are a list.
+  private static func lines(_ left: LeftOperand, _ piece: Piece, rows: Range<Int>) -> LinesAhead {
+    guard left.layout == .rows, left.offsets.list == nil, !rows.isEmpty else { return .none }
+    return LinesAhead(
+      left.base + (left.offsets[rows.lowerBound] + piece.left), rows: rows.count,
+      stride: left.offsets.stride, run: piece.length)
   }
 
   @inline(__always)
