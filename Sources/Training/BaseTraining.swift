@@ -46,9 +46,12 @@ public struct BaseTraining {
     try RunFolder(path: folder).create()
     let lock = try RunLock(folder: folder)
     defer { lock.release() }
-    if restarts { try keepPrevious() }
     let began = Resources.seconds
-    let captioned = try data.map { try CaptionedPictures(folder: $0) }
+    let lists = try Lists(self)
+    // Before anything of the run is touched: another training's base would get these captions' tokenizer.
+    _ = try reached(lists)
+    if restarts { try beginAnew() }
+    let captioned = lists.captioned
     let training = try cache(captioned, "pictures", grid: weighsThings ? side : 0)
     let held = try heldOut.enumerated().map { index, path in
       try cache([CaptionedPictures(folder: path)], "held-out-\(index)")
@@ -56,17 +59,16 @@ public struct BaseTraining {
     let form = try tokenizerAndForm(training.index.captions)
     try form.write(to: base)
     try writeCaptions()
-    let origin = try origin.map { try SHA256Text.digest(ofFolder: $0) } ?? ""
 
     var told = recipe
     // One that is taken over was not trained by the recipe's steps here.
     if self.autoencoder != nil { told.autoencoder.training.steps = 0 }
     var card = BaseCard(recipe: told, pictures: training.count)
-    let autoencoder = try trainAutoencoder(training, captioned, held, origin: origin, &card)
+    let autoencoder = try trainAutoencoder(training, lists, held, &card)
     let tokenizer = try CLIPTokenizer(
       folder: URL(fileURLWithPath: "\(base)/tokenizer", isDirectory: true))
     let steps = try trainDenoiser(
-      training, held, autoencoder, tokenizer, origin: origin + autoencoder.digest, &card)
+      training, held, autoencoder, tokenizer, origin: lists.origin + autoencoder.digest, &card)
     try AtomicFile.write(Array(card.text.utf8), to: "\(base)/README.md")
     for problem in training.index.skipped { report(.warning(problem)) }
     if !training.index.skipped.isEmpty {
@@ -82,19 +84,26 @@ public struct BaseTraining {
           seconds: Resources.seconds - began, peakMemory: Resources.peakMemory)))
   }
 
-  /// Says how long the parts would take, by a few steps of each on grey pictures, and writes nothing.
+  /// Says how long what is left of the parts would take, by a few steps of each on grey pictures, and writes nothing.
   private func plan() throws {
+    let lists = try Lists(self)
+    let reached = try reached(lists)
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
       "base-train-\(getpid())"
     ).path
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let captions = try data.flatMap { try CaptionedPictures(folder: $0).entries.map(\.caption) }
-    let form = try tokenizerAndForm(captions)
+    let form = try tokenizerAndForm(lists.captioned.flatMap { $0.entries.map(\.caption) })
     try form.write(to: folder)
     let base = try BaseFolder(URL(fileURLWithPath: folder))
     let grey = PictureCache(grey: 64, size: recipe.size)
-    func plan(_ stage: Stage, _ schedule: Recipe.Schedule, step: (Int) -> Float) {
-      guard schedule.steps > 0 else { return }
+    func plan(
+      _ stage: Stage, _ schedule: Recipe.Schedule, _ reached: TrainingState.Reached?,
+      step: (Int) -> Float
+    ) {
+      if let reached, reached.steps >= schedule.steps {
+        return report(.note("\(reached.path) is complete"))
+      }
+      let done = reached?.steps ?? 0
       // The first step takes its memory from the system.
       _ = step(0)
       let began = Resources.seconds
@@ -103,14 +112,20 @@ public struct BaseTraining {
       report(
         .plan(
           StagePlan(
-            stage: stage, step: 0, steps: schedule.steps,
-            seconds: (Resources.seconds - began) / 2 * Double(schedule.steps),
+            stage: stage, step: done, steps: schedule.steps,
+            seconds: (Resources.seconds - began) / 2 * Double(schedule.steps - done),
             memory: Resources.peakMemory)))
     }
-    let autoencoder = AutoencoderTraining(
-      try AutoencoderKL(base.autoencoderConfiguration(), Initialization(seed: 0, first: 0).store),
-      recipe.autoencoder, pictures: grey, seed: seed)
-    plan(.autoencoderTraining, recipe.autoencoder.training, step: autoencoder.step)
+    if let source = takenOver {
+      try checkForm(ofAutoencoder: source, base.autoencoderConfiguration())
+    } else {
+      let autoencoder = AutoencoderTraining(
+        try AutoencoderKL(base.autoencoderConfiguration(), Initialization(seed: 0, first: 0).store),
+        recipe.autoencoder, pictures: grey, seed: seed)
+      plan(
+        .autoencoderTraining, recipe.autoencoder.training, reached.autoencoder,
+        step: autoencoder.step)
+    }
     let empty = Array(repeating: form.tokenizer.endID, count: recipe.text.tokens)
     let denoiser = DenoiserTraining(
       text: try CLIPTextModel(
@@ -120,12 +135,117 @@ public struct BaseTraining {
       recipe.denoiser, schedule: try base.schedule(),
       latents: Tensor(zeros: [64, side, side, recipe.autoencoder.latentChannels]),
       captions: Array(repeating: empty, count: 64), empty: empty, seed: seed)
-    plan(.denoiserTraining, recipe.denoiser.training, step: denoiser.step)
+    plan(.denoiserTraining, recipe.denoiser.training, reached.denoiser, step: denoiser.step)
   }
 
-  private func keepPrevious() throws {
+  private func beginAnew() throws {
     for name in ["autoencoder.h5", "denoiser.h5"] {
       try AtomicFile.keepPrevious("\(folder)/\(name)")
+    }
+    // What was made of the pictures knows them by their lists: a picture that was mended since would still be left out.
+    let files = FileManager.default
+    for name in try files.contentsOfDirectory(atPath: folder)
+    where name == "latents" || name.hasSuffix(".pixels") {
+      try files.removeItem(atPath: "\(folder)/\(name)")
+    }
+  }
+
+  // MARK: - What is saved
+
+  /// What the training is of.
+  private struct Lists {
+    let captioned: [CaptionedPictures]
+    /// Pictures for the autoencoder alone.
+    let extra: [CaptionedPictures]
+    /// SHA-256 of the base that the training begins with; empty where there is none.
+    let origin: String
+
+    init(_ training: BaseTraining) throws {
+      captioned = try training.data.map { try CaptionedPictures(folder: $0) }
+      extra = try training.pictures.map { try CaptionedPictures(folder: $0) }
+      origin = try training.origin.map { try SHA256Text.digest(ofFolder: $0) } ?? ""
+    }
+  }
+
+  /// The base whose autoencoder is taken over; nil where one is trained.
+  private var takenOver: String? {
+    autoencoder ?? (recipe.autoencoder.training.steps > 0 ? nil : origin)
+  }
+
+  private static let autoencoderWeights = "vae/diffusion_pytorch_model.safetensors"
+
+  /// How far the parts are that the run's folder has.
+  /// - Throws: `EditingError`, `badData`, where one is of another training; `usage` where the autoencoder would not be the
+  ///   one whose latents the denoiser was trained on, or there is none to train or take over.
+  private func reached(_ lists: Lists) throws -> (
+    autoencoder: TrainingState.Reached?, denoiser: TrainingState.Reached?
+  ) {
+    let source = takenOver
+    guard source != nil || recipe.autoencoder.training.steps > 0 else {
+      throw EditingError(
+        .usage, "autoencoder: found 0 steps and no base to begin with, wanted one or the other")
+    }
+    guard !restarts else { return (nil, nil) }
+    let hasDenoiser = FileManager.default.fileExists(atPath: "\(folder)/denoiser.h5")
+    var autoencoder: TrainingState.Reached?
+    if source == nil {
+      let data = PictureCache.digest(lists.captioned + lists.extra, size: recipe.size)
+      autoencoder = try autoencoderState(data: data, origin: lists.origin).reached()
+      if hasDenoiser { try checkThatTheDenoiserStays(autoencoder) }
+    }
+    guard hasDenoiser else { return (autoencoder, nil) }
+    let weights = "\(source ?? base)/\(Self.autoencoderWeights)"
+    // Where the weights are yet to be written, the training compares them then.
+    let digest =
+      FileManager.default.fileExists(atPath: weights)
+      ? try SHA256Text.digest(ofFile: weights) : nil
+    let data = PictureCache.digest(
+      lists.captioned, size: recipe.size, grid: weighsThings ? side : 0)
+    return (
+      autoencoder,
+      try denoiserState(data: data, origin: digest.map { lists.origin + $0 }).reached()
+    )
+  }
+
+  private func autoencoderState(data: String, origin: String, names: [String] = []) throws
+    -> TrainingState
+  {
+    TrainingState(
+      path: "\(folder)/autoencoder.h5",
+      identity: .init(
+        part: "autoencoder", recipe: try SettingsJSON.encode(recipe.autoencoder.withoutSteps),
+        data: data, seed: seed, origin: origin),
+      names: names)
+  }
+
+  private func denoiserState(data: String, origin: String?, names: [String] = []) throws
+    -> TrainingState
+  {
+    TrainingState(
+      path: "\(folder)/denoiser.h5",
+      identity: .init(
+        part: "denoiser",
+        recipe: try SettingsJSON.encode(recipe.denoiser.withoutSteps)
+          + SettingsJSON.encode(recipe.text),
+        data: data, seed: seed, origin: origin),
+      names: names)
+  }
+
+  /// An autoencoder of more steps, or a new one, would change the latents that the denoiser was trained on.
+  /// - Throws: `EditingError`, `usage`, where that would be.
+  private func checkThatTheDenoiserStays(_ autoencoder: TrainingState.Reached?) throws {
+    let steps = recipe.autoencoder.training.steps
+    guard let autoencoder else {
+      throw EditingError(
+        .usage,
+        "\(folder)/denoiser.h5: found no autoencoder.h5 beside it, and a new autoencoder would be another "
+          + "than it was trained on, wanted --autoencoder; --restart begins both anew")
+    }
+    guard autoencoder.steps >= steps else {
+      throw EditingError(
+        .usage,
+        "\(autoencoder.path): found \(autoencoder.steps) steps, wanted \(steps), with which "
+          + "denoiser.h5, trained on its latents, would be lost; --restart begins both anew")
     }
   }
 
@@ -169,33 +289,28 @@ public struct BaseTraining {
   // MARK: - Autoencoder
 
   private func trainAutoencoder(
-    _ training: PictureCache, _ captioned: [CaptionedPictures], _ held: [PictureCache],
-    origin: String, _ card: inout BaseCard
+    _ training: PictureCache, _ lists: Lists, _ held: [PictureCache], _ card: inout BaseCard
   ) throws -> (model: AutoencoderKL, digest: String) {
-    let weights = URL(fileURLWithPath: "\(base)/vae/diffusion_pytorch_model.safetensors")
+    let weights = URL(fileURLWithPath: "\(base)/\(Self.autoencoderWeights)")
     let configuration = try BaseFolder(URL(fileURLWithPath: base)).autoencoderConfiguration()
-    if let source = autoencoder {
+    if let source = takenOver {
       try takeOver(autoencoder: source, configuration, weights: weights.path)
-    } else if recipe.autoencoder.training.steps > 0 {
+    } else {
       // The pictures of both kinds are mixed by their order.
-      let extra = try pictures.map { try CaptionedPictures(folder: $0) }
-      let all = extra.isEmpty ? training : try cache(captioned + extra, "autoencoder-pictures")
+      let all =
+        lists.extra.isEmpty
+        ? training : try cache(lists.captioned + lists.extra, "autoencoder-pictures")
       let part = AutoencoderTraining(
         try AutoencoderKL(
           configuration, try store(origin: self.origin, part: "vae", first: 0)),
         recipe.autoencoder, pictures: all, seed: seed)
-      let state = TrainingState(
-        path: "\(folder)/autoencoder.h5",
-        identity: .init(
-          part: "autoencoder", recipe: try SettingsJSON.encode(recipe.autoencoder.withoutSteps),
-          data: all.index.digest, seed: seed, origin: origin),
-        names: part.model.parameters.map(\.name))
+      let state = try autoencoderState(
+        data: all.index.digest, origin: lists.origin, names: part.model.parameters.map(\.name))
       func quality(_ index: Int) -> String {
         "\(String(format: "%.2f", part.quality(of: held[index], count: 96))) dB on \(heldOut[index])"
       }
       let (wasComplete, seconds) = try train(
         .autoencoderTraining, recipe.autoencoder.training, state, part.optimizer, step: part.step,
-        goesOn: checkThatNoDenoiserIsLost,
         look: { step in
           for index in held.indices {
             report(.note("autoencoder, step \(step): \(quality(index))"))
@@ -213,11 +328,6 @@ public struct BaseTraining {
             to: weights)
         }
       }
-    } else if let source = self.origin {
-      try takeOver(autoencoder: source, configuration, weights: weights.path)
-    } else {
-      throw EditingError(
-        .usage, "autoencoder: found 0 steps and no base to begin with, wanted one or the other")
     }
     return (
       try BaseFolder(URL(fileURLWithPath: base)).autoencoder(),
@@ -225,20 +335,19 @@ public struct BaseTraining {
     )
   }
 
-  /// More steps of the autoencoder would change the latents that a denoiser was trained on.
-  /// - Throws: `EditingError`, `usage`, where there is one.
-  private func checkThatNoDenoiserIsLost(after steps: Int) throws {
-    guard FileManager.default.fileExists(atPath: "\(folder)/denoiser.h5") else { return }
-    throw EditingError(
-      .usage,
-      "\(folder)/autoencoder.h5: found \(steps) steps, wanted \(recipe.autoencoder.training.steps), with which "
-        + "denoiser.h5, trained on its latents, would be lost; --restart begins both anew")
-  }
-
   /// Copies the autoencoder of a base, whose form has to be the recipe's: what differs may be the scale of its latents.
   private func takeOver(
     autoencoder source: String, _ form: AutoencoderConfiguration, weights: String
   ) throws {
+    try checkForm(ofAutoencoder: source, form)
+    for (file, target) in [
+      ("vae/config.json", "\(base)/vae/config.json"), (Self.autoencoderWeights, weights),
+    ] {
+      try Self.copy("\(source)/\(file)", to: target)
+    }
+  }
+
+  private func checkForm(ofAutoencoder source: String, _ form: AutoencoderConfiguration) throws {
     let file = "vae/config.json"
     var found = try AutoencoderConfiguration(
       contentsOf: URL(fileURLWithPath: "\(source)/\(file)"))
@@ -249,8 +358,6 @@ public struct BaseTraining {
         "\(source)/\(file): found an autoencoder of another form than the recipe's, wanted the same "
           + "channels, layers, groups and size")
     }
-    try Self.copy("\(source)/\(file)", to: "\(base)/\(file)")
-    try Self.copy("\(source)/vae/diffusion_pytorch_model.safetensors", to: weights)
   }
 
   // MARK: - Denoiser
@@ -280,14 +387,8 @@ public struct BaseTraining {
       recipe.denoiser, schedule: try folder.schedule(), latents: latents,
       masks: weighsThings ? training.masks(Array(0..<training.count)) : nil,
       captions: tokens(training.index.captions), empty: tokenizer.encode("").ids, seed: seed)
-    let state = TrainingState(
-      path: "\(self.folder)/denoiser.h5",
-      identity: .init(
-        part: "denoiser",
-        recipe: try SettingsJSON.encode(recipe.denoiser.withoutSteps)
-          + SettingsJSON.encode(recipe.text),
-        data: training.index.digest, seed: seed, origin: origin),
-      names: part.names)
+    let state = try denoiserState(
+      data: training.index.digest, origin: origin, names: part.names)
     func export() throws {
       try part.optimizer.withAverages {
         for (name, parameters) in [
@@ -329,19 +430,17 @@ public struct BaseTraining {
 
   /// Trains a part to its last step.
   /// - Parameters:
-  ///   - goesOn: called with the number of steps that are saved, before any is added to them.
   ///   - look: measures and shows what was reached, now and then and at the end, by the number of steps alone.
   /// - Returns: whether the part was complete already, and how many seconds it took in all.
   private func train(
     _ stage: Stage, _ schedule: Recipe.Schedule, _ state: TrainingState, _ optimizer: Optimizer,
-    step: (Int) -> Float, goesOn: (Int) throws -> Void = { _ in }, look: (Int) throws -> Void
+    step: (Int) -> Float, look: (Int) throws -> Void
   ) throws -> (wasComplete: Bool, seconds: Double) {
     let saved = try state.resume(optimizer)
     if let saved, saved.isComplete, saved.losses.count >= schedule.steps {
       report(.note("\(state.path) is complete"))
       return (true, saved.seconds)
     }
-    if let saved { try goesOn(saved.losses.count) }
     let began = Resources.seconds - (saved?.seconds ?? 0)
     var losses = saved?.losses ?? []
     if !losses.isEmpty { report(.note("\(state.path): going on from step \(losses.count)")) }

@@ -36,6 +36,12 @@ final class PictureCache {
     count * (3 * size * size + grid * grid)
   }
 
+  /// SHA-256 of what decides which pictures and masks there are: the folders' lists and the sizes.
+  static func digest(_ folders: [CaptionedPictures], size: Int, grid: Int = 0) -> String {
+    let numbers = ["\(size)"] + (grid > 0 ? ["\(grid)"] : [])
+    return SHA256Text.digest(of: (folders.map(\.digest) + numbers).joined(separator: " ").utf8)
+  }
+
   /// - Parameters:
   ///   - path: of the two files, without their extensions.
   ///   - size: of the pictures, which are cropped to squares.
@@ -46,9 +52,7 @@ final class PictureCache {
     _ folders: [CaptionedPictures], size: Int, grid: Int = 0, path: String,
     report: (StageEvent) -> Void
   ) throws {
-    let numbers = ["\(size)"] + (grid > 0 ? ["\(grid)"] : [])
-    let digest = SHA256Text.digest(
-      of: (folders.map(\.digest) + numbers).joined(separator: " ").utf8)
+    let digest = Self.digest(folders, size: size, grid: grid)
     self.grid = grid
     let (list, pixels) = ("\(path).json", "\(path).pixels")
     if let index = Self.index(at: list), index.digest == digest,
@@ -59,6 +63,8 @@ final class PictureCache {
       self.data = data
       return
     }
+    // Else, if the machine stops before the new list is there, the old one may go with pixels of as many others.
+    try? FileManager.default.removeItem(atPath: list)
     let index = try Self.make(
       folders, size: size, grid: grid, digest: digest, pixels: pixels, report)
     try AtomicFile.write(Array(SettingsJSON.encode(index).utf8), to: list)
@@ -133,6 +139,11 @@ final class PictureCache {
           + "at least one; the first: \(index.skipped.first ?? "none")")
     }
     try write(masks)
+    do {
+      try file.synchronize()
+    } catch {
+      throw EditingError(.inputOutput, "\(pixels): writing failed: \(error.localizedDescription)")
+    }
     return index
   }
 

@@ -19,8 +19,16 @@ struct TrainingState {
     /// Of the pictures' lists.
     var data: String
     var seed: UInt64
-    /// Of the weights that the training began with; empty for random ones.
-    var origin: String
+    /// Of the weights that the training began with; empty for random ones, nil where they are not known yet and so not
+    /// compared.
+    var origin: String?
+  }
+
+  /// How far a training is.
+  struct Reached {
+    /// The file that says so.
+    let path: String
+    let steps: Int
   }
 
   let path: String
@@ -61,23 +69,7 @@ struct TrainingState {
   )? {
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     let file = try StoreFile.read(path) { _ in true }
-    let found = (try file.string("format"), try file.integer("format_version"))
-    guard found == (Self.format, Self.formatVersion) else {
-      throw EditingError(
-        .badData,
-        "\(path): found the format \(found.0) \(found.1), wanted \(Self.format) \(Self.formatVersion)"
-      )
-    }
-    let saved = try SettingsJSON.decode(
-      Identity.self, from: file.string("identity"), source: path)
-    guard saved == identity else {
-      let different = zip(saved.lines, identity.lines).filter { $0 != $1 }
-        .map { "found \($0), wanted \($1)" }
-      throw EditingError(
-        .badData,
-        "\(path): was trained otherwise: \(different.joined(separator: "; ")); --restart begins anew"
-      )
-    }
+    try check(file)
     func tensors(_ group: String) throws -> [Tensor] {
       try zip(names, optimizer.parameters).map { name, parameter in
         try file.tensor("/\(group)/\(name)", shape: parameter.storedShape.array)
@@ -95,6 +87,38 @@ struct TrainingState {
       try file.integer("complete") == 1
     )
   }
+
+  /// How far the file says the training is; nil where there is no file.
+  /// - Throws: as `resume`.
+  func reached() throws -> Reached? {
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    let file = try StoreFile.read(path) { _ in false }
+    try check(file)
+    return Reached(path: path, steps: try file.integer("step"))
+  }
+
+  /// - Throws: `StoreError`, or `EditingError`, `badData`, where the file is of another training or none.
+  private func check(_ file: StoreFile) throws {
+    let found = (try file.string("format"), try file.integer("format_version"))
+    guard found == (Self.format, Self.formatVersion) else {
+      throw EditingError(
+        .badData,
+        "\(path): found the format \(found.0) \(found.1), wanted \(Self.format) \(Self.formatVersion)"
+      )
+    }
+    let saved = try SettingsJSON.decode(
+      Identity.self, from: file.string("identity"), source: path)
+    var identity = identity
+    identity.origin = identity.origin ?? saved.origin
+    guard saved == identity else {
+      let different = zip(saved.lines, identity.lines).filter { $0 != $1 }
+        .map { "found \($0), wanted \($1)" }
+      throw EditingError(
+        .badData,
+        "\(path): was trained otherwise: \(different.joined(separator: "; ")); --restart begins anew"
+      )
+    }
+  }
 }
 
 extension TrainingState.Identity {
@@ -102,7 +126,7 @@ extension TrainingState.Identity {
   fileprivate var lines: [String] {
     [
       "part \(part)", "recipe \(recipe)", "pictures \(data.prefix(12))", "seed \(seed)",
-      "base or autoencoder \(origin.isEmpty ? "none" : String(origin.prefix(12)))",
+      "base or autoencoder \(origin.flatMap { $0.isEmpty ? nil : $0.prefix(12) } ?? "none")",
     ]
   }
 }

@@ -17,6 +17,14 @@ import Testing
     ].map { try SHA256Text.digest(ofFile: "\(run)/base/\($0)") }
   }
 
+  /// What a run has made.
+  private func files(_ run: String) throws -> [String] {
+    try [SHA256Text.digest(ofFolder: "\(run)/base")]
+      + ["pictures.json", "pictures.pixels", "autoencoder.h5", "denoiser.h5"].map {
+        try SHA256Text.digest(ofFile: "\(run)/\($0)")
+      }
+  }
+
   private func arguments(_ data: SmallData, _ run: String, _ recipe: String) -> [String] {
     [
       "--data", data.folder.path, "--held-out", data.folder.path, "--run", run, "--recipe", recipe,
@@ -123,6 +131,16 @@ import Testing
       #expect(result.errors.contains(name), "\(name) in \(result.errors)")
     }
     #expect(result.errors.contains("3 of 12 pictures were skipped"), "\(result.errors)")
+
+    // Begun anew, the training takes what was mended since.
+    try FileManager.default.copyItem(
+      atPath: "\(data.folder.path)/images/0.png", toPath: "\(data.folder.path)/images/missing.png")
+    let anew = try program.run([
+      "--data", data.folder.path, "--run", "\(data.folder.path)/run", "--recipe", recipe, "--quiet",
+      "--restart",
+    ])
+    #expect(anew.status == 0, "\(anew.errors)")
+    #expect(anew.errors.contains("2 of 12 pictures were skipped"), "\(anew.errors)")
   }
 
   @Test func goesOnFromABase() throws {
@@ -200,6 +218,48 @@ import Testing
     #expect(result.errors.contains("found seed 0, wanted seed 7"), "\(result.errors)")
   }
 
+  /// A finished base keeps its tokenizer, its form and its autoencoder when a command with other data meets its folder.
+  @Test func anotherTrainingLeavesTheBaseAlone() throws {
+    let data = try SmallData()
+    let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let run = "\(data.folder.path)/run"
+    #expect(try program.run(arguments(data, run, recipe)).status == 0)
+    let other = try SmallData()
+    let list = "metadata.jsonl"
+    let lines = try String(contentsOfFile: "\(other.folder.path)/\(list)", encoding: .utf8)
+    _ = try other.folder.write(
+      lines.replacingOccurrences(of: "box", with: "zebra crossing"), to: list)
+    let before = try files(run)
+    for more in [[], ["--dry-run"]] {
+      let result = try program.run(arguments(other, run, recipe) + more)
+      #expect(result.status == 65, "\(result.errors)")
+      #expect(result.errors.contains("autoencoder.h5: was trained otherwise: found pictures "))
+    }
+    #expect(try files(run) == before)
+
+    // An autoencoder taken over where another was trained, and one trained where another was taken over.
+    let second = "\(data.folder.path)/second"
+    let third = "\(data.folder.path)/third"
+    #expect(
+      try program.run(arguments(data, second, recipe) + ["--seed", "3"]).status == 0)
+    let takesOver = arguments(data, third, recipe) + ["--autoencoder", "\(run)/base"]
+    #expect(try program.run(takesOver).status == 0)
+    let weights = try weights(third)
+    for (arguments, status, wanted) in [
+      (
+        arguments(data, third, recipe) + ["--autoencoder", "\(second)/base"], Int32(65),
+        "denoiser.h5: was trained otherwise: found base or autoencoder "
+      ),
+      (arguments(data, third, recipe), 64, "denoiser.h5: found no autoencoder.h5 beside it"),
+    ] {
+      let result = try program.run(arguments)
+      #expect(result.status == status, "\(result.errors)")
+      #expect(result.errors.contains(wanted), "\(result.errors)")
+      #expect(try self.weights(third) == weights)
+    }
+    #expect(try program.run(takesOver).status == 0)
+  }
+
   @Test func aDryRunWritesNothing() throws {
     let data = try SmallData()
     let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
@@ -209,5 +269,31 @@ import Testing
     #expect(result.output.contains("autoencoder: would do steps 1 to 8"))
     #expect(result.output.contains("denoiser: would do steps 1 to 8"))
     #expect(!FileManager.default.fileExists(atPath: run))
+  }
+
+  /// What is saved is not done again, nor planned.
+  @Test func aDryRunTellsWhatIsLeft() throws {
+    let data = try SmallData()
+    let recipe = try data.folder.write(SmallData.recipe, to: "recipe.yaml")
+    let run = "\(data.folder.path)/run"
+    #expect(try program.run(arguments(data, run, recipe)).status == 0)
+    let text = SmallData.recipe
+    let steps = try #require(text.range(of: "steps: 8", options: .backwards))
+    let more = try data.folder.write(
+      text.replacingCharacters(in: steps, with: "steps: 20"), to: "more.yaml")
+    let before = try files(run)
+    let left = try program.run(arguments(data, run, more) + ["--dry-run"])
+    #expect(left.status == 0, "\(left.errors)")
+    #expect(left.errors.contains("autoencoder.h5 is complete"), "\(left.errors)")
+    #expect(left.output.contains("denoiser: would do steps 9 to 20"), "\(left.output)")
+    #expect(!left.output.contains("autoencoder"), "\(left.output)")
+    let anew = try program.run(arguments(data, run, more) + ["--dry-run", "--restart"])
+    #expect(anew.output.contains("autoencoder: would do steps 1 to 8"), "\(anew.output)")
+    let over = try program.run(
+      arguments(data, "\(data.folder.path)/new", recipe)
+        + ["--dry-run", "--autoencoder", "\(run)/base"])
+    #expect(over.status == 0, "\(over.errors)")
+    #expect(over.output.hasPrefix("denoiser: would do steps 1 to 8"), "\(over.output)")
+    #expect(try files(run) == before)
   }
 }
